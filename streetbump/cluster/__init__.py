@@ -1,0 +1,1 @@
+"""Jolts, passes and obstacles of many trips → clusters and places."""

@@ -1,0 +1,193 @@
+"""Versioned settings (thresholds) and city profiles, validated while they are read.
+
+Every threshold is a field with its unit in the name, a range and a line of why. The numbers
+themselves stand in one place, the released file ``data/settings-1.toml``; released files are
+never edited, a change is a new file. Nothing here reads the clock or the environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from importlib import resources
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from streetbump.errors import ConfigError
+
+SHIPPED_SETTINGS = "settings-1.toml"
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A frozen record that refuses unknown keys."""
+
+
+class DoorSettings(_Strict, frozen=True):
+    """What happens to a trip before anything is stored."""
+
+    trim_min_m: Annotated[float, Meta(ge=0, le=2000)]  # least length cut from either end
+    trim_max_m: Annotated[float, Meta(ge=0, le=2000)]  # most; the length is keyed, not guessable
+    original_days: Annotated[int, Meta(ge=0, le=30)]  # how long uploaded bytes are kept
+    future_limit_s: Annotated[float, Meta(ge=0)]  # live door only: clocks run a little ahead
+    age_limit_days: Annotated[float, Meta(ge=1)]  # live door only
+    size_limit_bytes: Annotated[int, Meta(ge=1)]  # live door only
+
+
+class DetectSettings(_Strict, frozen=True):
+    """Jolts of one trip. One setting for every phone, car and city."""
+
+    work_rate_hz: Annotated[float, Meta(ge=5, le=400)]  # faster phones are averaged down to this
+    gap_s: Annotated[float, Meta(gt=0)]  # a longer gap between samples splits the trip
+    gravity_s: Annotated[float, Meta(gt=0)]  # window of the gravity estimate
+    highpass_s: Annotated[float, Meta(gt=0)]  # window of the mean that is taken off
+    short_s: Annotated[float, Meta(gt=0)]  # short window of the characteristic function
+    noise_s: Annotated[float, Meta(gt=0)]  # span of the trip's own noise around a moment
+    noise_floor_ms2: Annotated[float, Meta(gt=0)]  # noise is never taken for less than this
+    on_ratio: Annotated[float, Meta(gt=1)]  # trigger on above this many times the noise
+    off_ratio: Annotated[float, Meta(gt=0)]  # and off again below this
+    merge_s: Annotated[float, Meta(ge=0)]  # two axles and a rebound are one jolt
+    report_score: Annotated[float, Meta(gt=0)]  # the operating point of `detect`
+    min_speed_ms: Annotated[float, Meta(ge=0)]  # slower: parking, hands, doors
+    max_fix_gap_s: Annotated[float, Meta(gt=0)]  # no place is interpolated across a longer gap
+    gps_lag_s: Annotated[float, Meta(ge=0, le=5)]  # how late fixes are
+    default_accuracy_m: Annotated[float, Meta(gt=0)]  # where the logger gives none
+    max_accuracy_m: Annotated[float, Meta(gt=0)]  # worse fixes are not used
+    min_rate_hz: Annotated[float, Meta(gt=0)]  # slower trips give exposure only
+    unsure_below: Annotated[float, Meta(ge=0, le=1)]  # least probability for a class name
+
+
+class ClusterSettings(_Strict, frozen=True):
+    """Many passes together."""
+
+    eps_m: Annotated[float, Meta(gt=0, le=100)]  # jolts this near may be one defect
+    core_trips: Annotated[int, Meta(ge=2)]  # distinct trips around a core, its own included
+    max_heading_deg: Annotated[float, Meta(gt=0, le=180)]  # opposite lanes are other evidence
+    max_extent_m: Annotated[float, Meta(gt=0)]  # a longer chain is a rough stretch
+    pass_radius_m: Annotated[float, Meta(gt=0)]  # bins this near count as driving past
+    visit_gap_s: Annotated[float, Meta(gt=0)]  # a later return to the place is another pass
+    max_pos_err_m: Annotated[float, Meta(gt=0)]  # worse placed jolts join no cluster
+    min_score: Annotated[float, Meta(gt=0)]  # weaker jolts join no cluster
+    credible: Annotated[float, Meta(gt=0, lt=1)]  # of every stated interval
+    effective_passes: Annotated[float, Meta(ge=1)]  # hits of one place are not independent
+    obstacle_odds: Annotated[float, Meta(ge=1)]  # how much a listed obstacle favours its class
+    reference_speed_ms: Annotated[float, Meta(gt=0)]  # of the reference car
+    speed_exponent: Annotated[float, Meta(ge=0, le=2)]  # jolt ~ speed to this power
+    unsure_below: Annotated[float, Meta(ge=0, le=1)]
+
+
+class FlagSettings(_Strict, frozen=True):
+    """From clusters to places that deserve a report."""
+
+    min_devices: Annotated[int, Meta(ge=1)]  # quorum of distinct named devices
+    min_days: Annotated[int, Meta(ge=1)]  # on distinct local days
+    min_hit_rate_lo: Annotated[float, Meta(ge=0, le=1)]  # lower end of the interval
+    min_class_p: Annotated[float, Meta(ge=0, le=1)]  # of the class that is reported
+    same_place_m: Annotated[float, Meta(gt=0)]  # both directions within this are one place
+
+
+class Settings(_Strict, frozen=True):
+    """All thresholds of one generation."""
+
+    version: Annotated[int, Meta(ge=1)]
+    door: DoorSettings
+    detect: DetectSettings
+    cluster: ClusterSettings
+    flag: FlagSettings
+
+    @property
+    def halo_m(self) -> float:
+        """How far beyond a cell its clusters can depend on jolts (docs/decisions/clusters)."""
+        return self.cluster.max_extent_m + 3 * self.cluster.eps_m
+
+
+_T = TypeVar("_T")
+
+
+def decode_toml(text: str, kind: type[_T], *, where: str) -> _T:
+    """A record of type `kind` from TOML text.
+
+    Raises
+    ------
+    ConfigError
+        Not TOML, an unknown or missing key, a value out of its range; names the key.
+    """
+    return convert(_parse_toml(text, where=where), kind, where=where)
+
+
+def convert(value: Any, kind: type[_T], *, where: str) -> _T:
+    """A record of type `kind` from plain dicts and lists; errors name `where` and the key."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"{where}: {str(exc).replace('`$.', '`')}") from exc
+
+
+def _parse_toml(text: str, *, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{where}: not valid TOML: {exc}") from exc
+
+
+def shipped_settings() -> Settings:
+    """The settings of this release.
+
+    >>> shipped_settings().version
+    1
+    """
+    return parse_settings("", where="shipped settings")
+
+
+def parse_settings(text: str, *, where: str) -> Settings:
+    r"""The shipped settings with what `text` (TOML) says laid over them.
+
+    >>> parse_settings("[cluster]\neps_m = 8.0", where="x").cluster.eps_m
+    8.0
+    >>> parse_settings("[cluster]\neps = 8.0", where="my.toml")
+    Traceback (most recent call last):
+    ...
+    streetbump.errors.ConfigError: my.toml: Object contains unknown field `eps` - at `cluster`
+    """
+    shipped = resources.files("streetbump.data").joinpath(SHIPPED_SETTINGS).read_text("utf-8")
+    merged = _overlay(_parse_toml(shipped, where=SHIPPED_SETTINGS), _parse_toml(text, where=where))
+    settings = convert(merged, Settings, where=where)
+    _check_order(settings, where)
+    return settings
+
+
+def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        k: _overlay(base[k], v) if isinstance(v, dict) and isinstance(base.get(k), dict) else v
+        for k, v in over.items()
+    }
+    return {**base, **both}
+
+
+def _check_order(s: Settings, where: str) -> None:
+    pairs = (
+        ("detect.off_ratio", s.detect.off_ratio, "detect.on_ratio", s.detect.on_ratio),
+        ("door.trim_min_m", s.door.trim_min_m, "door.trim_max_m", s.door.trim_max_m),
+        ("cluster.eps_m", s.cluster.eps_m, "cluster.max_extent_m", s.cluster.max_extent_m),
+    )
+    for low_name, low, high_name, high in pairs:
+        if low > high:
+            raise ConfigError(
+                f"{where}: {low_name}: must not be above {high_name} (got {low} > {high})"
+            )
+
+
+def generation_key(settings: Settings, *, algorithm: str, model: str) -> str:
+    """Identity of what turns trips into clusters: thresholds, algorithm version, model digest.
+
+    Settings of the door are left out: they act before anything is stored.
+
+    >>> len(generation_key(shipped_settings(), algorithm="1", model="m"))
+    16
+    """
+    parts = (settings.detect, settings.cluster, algorithm, model)
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+
+
+# --------------------------------------------------------------------------- city profiles

@@ -1,0 +1,1 @@
+"""One trip → its jolts and its passes."""

@@ -1,0 +1,1 @@
+"""Evidence → tables, explanations and exports."""

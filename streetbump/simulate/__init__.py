@@ -1,0 +1,1 @@
+"""Streets, defects, cars and phones with known truth."""

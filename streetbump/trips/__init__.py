@@ -1,0 +1,1 @@
+"""Bytes → trips: one module per logger format, sniffing, repair, and the door."""
