@@ -19,9 +19,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
 Ints32 = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 
 STANDARD_GRAVITY_MS2 = 9.80665
@@ -420,7 +420,7 @@ CLUSTERS = Table(
         Column("severity", "float64", "m/s²", "jolt of the reference car at 40 km/h", 1e-3),
         Column("severity_lo", "float64", "m/s²", "lower end of the 90 % interval", 1e-3),
         Column("severity_hi", "float64", "m/s²", "upper end of the 90 % interval", 1e-3),
-        Column("priority", "float64", "m/s²", "hit_rate_lo × severity: what to look at first", 1e-4),
+        Column("priority", "float64", "m/s²", "hit_rate_lo × severity_lo: what to look at first", 1e-4),
         Column("obstacle_id", "str", "", "known obstacle of the same class that explains it"),
         Column("obstacle_revision", "int64", "", "revision of that obstacle's row; 0 without one"),
         Column("synthetic", "bool", "", "whether any hit comes from a simulated trip"),

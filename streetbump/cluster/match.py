@@ -1,0 +1,81 @@
+"""Which known obstacles stand where a cluster is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from streetbump.cluster.evidence import CLASS_NUMBER, Centres
+from streetbump.geo import ecef_mm
+from streetbump.model import CLASSES, Floats, Ints
+
+LINE_STEP_DEG = 2e-5
+"""Lines are matched by points this far apart: about 2 m, under any obstacle's radius."""
+
+SIGMAS = 2.0
+"""An obstacle within its radius plus this many standard errors of the cluster may be it. Ours."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Pairs of cluster number and row of the obstacle table, and their distance."""
+
+    cluster: Ints
+    obstacle: Ints
+    distance_m: Floats
+
+
+def match(at: Centres, obstacles: pd.DataFrame, *, reach_m: float) -> Matches:
+    """Every known obstacle that may be what each cluster feels, nearest first.
+
+    `obstacles` are rows of ``OBSTACLES``; none gives no matches. `reach_m` bounds how far a poorly
+    placed cluster looks, so that a cell's clusters depend on the cell and its halo alone.
+    """
+    none = np.empty(0, np.int64)
+    if len(obstacles) == 0 or len(at.lat_deg) == 0:
+        return Matches(none, none, np.empty(0))
+    from scipy.spatial import cKDTree
+
+    xy, owner = points_of(obstacles)
+    radius = obstacles["radius_m"].to_numpy()
+    near = cKDTree(ecef_mm(at.lat_deg, at.lon_deg).astype(np.float64)).sparse_distance_matrix(
+        cKDTree(ecef_mm(xy[:, 1], xy[:, 0]).astype(np.float64)),
+        reach_m * 1000,
+        output_type="coo_matrix",
+    )
+    cluster, obstacle = near.row.astype(np.int64), owner[near.col]
+    distance = near.data / 1000
+    within = distance <= radius[obstacle] + SIGMAS * at.pos_err_m[cluster]  # and within reach_m
+    cluster, obstacle, distance = cluster[within], obstacle[within], distance[within]
+    order = np.lexsort((obstacle, distance, cluster))
+    return Matches(cluster[order], obstacle[order], distance[order])
+
+
+def points_of(obstacles: pd.DataFrame) -> tuple[Floats, Ints]:
+    """Longitude and latitude of points along each obstacle, and the row each belongs to."""
+    import shapely
+
+    shapes = shapely.segmentize(shapely.from_wkt(obstacles["wkt"].to_numpy(object)), LINE_STEP_DEG)
+    xy, owner = shapely.get_coordinates(shapes, return_index=True)
+    return xy, owner.astype(np.int64)
+
+
+def listed_classes(found: Matches, obstacles: pd.DataFrame, *, n: int) -> Floats:
+    """Shape (n, 8): 1 where the inventory holds an obstacle of that class at the cluster."""
+    listed = np.zeros((n, len(CLASSES)))
+    number = obstacles["class"].map(CLASS_NUMBER).to_numpy(dtype=np.int64)
+    listed[found.cluster, number[found.obstacle]] = 1.0
+    return listed
+
+
+def explained_by(found: Matches, obstacles: pd.DataFrame, classes: list[str]) -> list[str | None]:
+    """For each cluster the nearest obstacle of its own class, or None: others excuse nothing."""
+    kinds = obstacles["class"].tolist()
+    ids = obstacles["obstacle_id"].tolist()
+    result: list[str | None] = [None] * len(classes)
+    for c, o in zip(found.cluster.tolist(), found.obstacle.tolist(), strict=True):
+        if result[c] is None and kinds[o] == classes[c]:  # pairs come nearest first
+            result[c] = ids[o]
+    return result

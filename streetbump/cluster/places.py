@@ -1,0 +1,180 @@
+"""Places: what clusters become once they deserve a report. The ledger's side of clustering.
+
+Clusters have no history; a place has nothing else. :func:`follow` decides, from the clusters as
+they are now and the places as they were, which places begin, move or change state. It writes
+nothing: the caller stores what it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from streetbump.config import FlagSettings
+from streetbump.geo import distance_m
+from streetbump.model import Bools, JoltClass, PlaceState
+
+REPORTABLE = (JoltClass.POTHOLE, JoltClass.CASTING)
+"""Classes that may need a repair: a hole goes to the road crew, a bad casting to its owner."""
+
+SENT = frozenset(
+    {
+        PlaceState.REPORTED,
+        PlaceState.CLOSED_CLAIMED,
+        PlaceState.REPAIR_SEEN,
+        PlaceState.STILL_THERE,
+        PlaceState.REJECTED,
+    }
+)
+"""States that clusters alone never change: a city or a person has spoken."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place as the ledger holds it; `clusters` are the ids it is linked with now."""
+
+    place_id: str
+    jolt_class: JoltClass
+    lat_deg: float
+    lon_deg: float
+    state: PlaceState
+    episode: int
+    why: str
+    clusters: tuple[str, ...]
+
+
+def flagged(clusters: pd.DataFrame, *, settings: FlagSettings) -> Bools:
+    """Which rows of ``CLUSTERS`` deserve a report: quorum, rate, class, and no known obstacle."""
+    p = np.select(
+        [clusters["class"] == c.value for c in REPORTABLE],
+        [clusters[f"p_{c.value}"] for c in REPORTABLE],
+        default=0.0,
+    )
+    return np.asarray(
+        (clusters["n_devices"] >= settings.min_devices)
+        & (clusters["n_days"] >= settings.min_days)
+        & (clusters["hit_rate_lo"] >= settings.min_hit_rate_lo)
+        & (p >= settings.min_class_p)
+        & clusters["obstacle_id"].isna()
+    )
+
+
+def why_not(row: pd.Series, *, settings: FlagSettings) -> str:
+    """Why one row of ``CLUSTERS`` is not flagged, for people; empty when it is."""
+    if pd.notna(row["obstacle_id"]):
+        return f"known obstacle {row['obstacle_id']}"
+    if row["n_devices"] < settings.min_devices:
+        return f"{row['n_devices']} named devices, {settings.min_devices} needed"
+    if row["n_days"] < settings.min_days:
+        return f"{row['n_days']} days, {settings.min_days} needed"
+    if row["class"] not in {c.value for c in REPORTABLE}:
+        return f"class {row['class']} is not reported"
+    if row["hit_rate_lo"] < settings.min_hit_rate_lo:
+        return f"hit rate may be as low as {row['hit_rate_lo']:.2f}"
+    if row[f"p_{row['class']}"] < settings.min_class_p:
+        return f"only {row['p_' + row['class']]:.2f} sure of its class"
+    return ""
+
+
+def follow(
+    places: Sequence[Place],
+    clusters: pd.DataFrame,
+    *,
+    creating: Bools,
+    new_id: Callable[[], str],
+    settings: FlagSettings,
+) -> tuple[Place, ...]:
+    """The places that are new or changed, given the clusters around them now.
+
+    Parameters
+    ----------
+    places : sequence of Place
+        Every place near the clusters.
+    clusters : DataFrame
+        Every current cluster near the places (``CLUSTERS``), flagged or not.
+    creating : (n,) bool
+        Which of the clusters may begin a place; the others are only there to be linked.
+    new_id : callable
+        Draws a random place id; called once per new place.
+
+    Returns
+    -------
+    tuple of Place
+        Only those that differ from what was given, new ones last.
+    """
+    due = clusters.assign(creating=creating)[flagged(clusters, settings=settings)]
+    due = due.sort_values("cluster_id")
+    linked: dict[str, list[pd.Series]] = {p.place_id: [] for p in places}
+    known = list(places)
+    fresh: list[Place] = []
+    for _, row in due.iterrows():  # flagged clusters are few
+        home = _nearest(row, [*known, *fresh], limit_m=settings.same_place_m)
+        if home is None and not row["creating"]:
+            continue
+        if home is None:
+            home = _new_place(row, new_id())
+            fresh.append(home)
+        linked.setdefault(home.place_id, []).append(row)
+    after = [_updated(p, linked[p.place_id], clusters, settings=settings) for p in known]
+    changed = [new for old, new in zip(known, after, strict=True) if new != old]
+    return (*changed, *(_updated(p, linked[p.place_id], clusters, settings=settings)
+                        for p in fresh))  # fmt: skip
+
+
+def _nearest(row: pd.Series, places: list[Place], *, limit_m: float) -> Place | None:
+    """The nearest place of the same class within the limit; the lower id among equals."""
+    near = [
+        (float(distance_m(row["lat_deg"], row["lon_deg"], p.lat_deg, p.lon_deg)), p.place_id, p)
+        for p in places
+        if p.jolt_class == row["class"]
+    ]
+    near = [entry for entry in near if entry[0] <= limit_m]
+    return min(near, key=lambda entry: entry[:2])[2] if near else None
+
+
+def _new_place(row: pd.Series, place_id: str) -> Place:
+    return Place(
+        place_id=place_id,
+        jolt_class=JoltClass(row["class"]),
+        lat_deg=float(row["lat_deg"]),
+        lon_deg=float(row["lon_deg"]),
+        state=PlaceState.FLAGGED,
+        episode=1,
+        why="",
+        clusters=(),
+    )
+
+
+def _updated(
+    place: Place, rows: list[pd.Series], clusters: pd.DataFrame, *, settings: FlagSettings
+) -> Place:
+    """The place with the clusters it has now, and the state that follows from them."""
+    ids = tuple(sorted(str(r["cluster_id"]) for r in rows))
+    if place.state in SENT or place.state is PlaceState.HELD:
+        return replace(place, clusters=ids)
+    if ids:
+        best = max(rows, key=lambda r: (r["n_devices"], r["hits"], r["cluster_id"]))
+        return replace(
+            place,
+            clusters=ids,
+            lat_deg=float(best["lat_deg"]),
+            lon_deg=float(best["lon_deg"]),
+            state=PlaceState.FLAGGED,
+            why=f"{int(best['hits'])} of {int(best['passes'])} passes jolted",
+        )
+    here = distance_m(
+        place.lat_deg, place.lon_deg, clusters["lat_deg"].to_numpy(), clusters["lon_deg"].to_numpy()
+    )
+    near = clusters[here <= settings.same_place_m]
+    explained = near[near["obstacle_id"].notna()]
+    if len(explained):
+        obstacle = explained.sort_values("cluster_id")["obstacle_id"].iloc[0]
+        return replace(
+            place, clusters=(), state=PlaceState.KNOWN_OBSTACLE, why=f"obstacle {obstacle}"
+        )
+    return replace(
+        place, clusters=(), state=PlaceState.CANDIDATE, why="no cluster reaches the quorum now"
+    )

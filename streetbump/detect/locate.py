@@ -1,0 +1,108 @@
+"""Where the car was at a moment: true fixes, interpolated, with their standard error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streetbump.config import DetectSettings
+from streetbump.geo import bearing_deg, distance_m
+from streetbump.model import DEG_LSB, UNKNOWN, Bools, Floats, Ints, Trip
+
+RADIAL_TO_AXIS = 0.66
+"""A phone's accuracy is a radius of 68 % (Android Location.getAccuracy); of a round normal error
+68 % lie within 1.51 standard deviations of one axis, so one axis has 0.66 of the radius."""
+
+LAG_SPREAD_S = 0.3
+"""Spread between phones of how late a fix is, s. Chosen by us until it is estimated per trip."""
+
+MIN_COURSE_M = 3.0
+"""Two fixes nearer than this give no course, m. Chosen by us: the noise of neighbouring fixes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A trip's usable fixes and what lies between neighbours.
+
+    `t_ns`, `lat_deg`, `lon_deg` (unwrapped over the antimeridian), `accuracy_m`, `speed_ms` (NaN
+    unknown): one per fix, (m,). `joined`, `course_deg`, `pace_ms`: one per pair, (m - 1,):
+    whether a place may be interpolated, direction (NaN: hardly moved) and speed from displacement.
+    """
+
+    t_ns: Ints
+    lat_deg: Floats
+    lon_deg: Floats
+    accuracy_m: Floats
+    speed_ms: Floats
+    joined: Bools
+    course_deg: Floats
+    pace_ms: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Position, its standard error, heading and speed at some moments; NaN where unknown."""
+
+    lat_deg: Floats
+    lon_deg: Floats
+    pos_err_m: Floats
+    heading_deg: Floats
+    speed_ms: Floats
+
+
+MAX_PACE_MS = 70.0
+"""Faster than this between two fixes is a leap of the receiver, m/s (250 km/h). Chosen by us."""
+
+
+def track_of(trip: Trip, *, settings: DetectSettings) -> Track:
+    """The usable fixes of a trip, moved earlier by the receiver's lag."""
+    accuracy = np.where(
+        trip.accuracy_mm == UNKNOWN, settings.default_accuracy_m, trip.accuracy_mm * 1e-3
+    )
+    good = accuracy <= settings.max_accuracy_m
+    t_ns = trip.fix_t_ns[good] - round(settings.gps_lag_s * 1e9)
+    lat = trip.lat_e7[good] * DEG_LSB
+    lon = np.unwrap(trip.lon_e7[good] * DEG_LSB, period=360.0)
+    speed = np.where(trip.speed_mms == UNKNOWN, np.nan, trip.speed_mms * 1e-3)[good]
+    moved = distance_m(lat[:-1], lon[:-1], lat[1:], lon[1:])
+    gap_s = np.diff(t_ns) * 1e-9
+    pace = moved / np.maximum(gap_s, 1e-3)
+    course = np.where(
+        moved >= MIN_COURSE_M, bearing_deg(lat[:-1], lon[:-1], lat[1:], lon[1:]), np.nan
+    )
+    return Track(
+        t_ns=t_ns,
+        lat_deg=lat,
+        lon_deg=lon,
+        accuracy_m=accuracy[good],
+        speed_ms=speed,
+        joined=(gap_s <= settings.max_fix_gap_s) & (pace <= MAX_PACE_MS),
+        course_deg=course,
+        pace_ms=pace,
+    )
+
+
+def locate(track: Track, t_ns: Ints) -> Located:
+    """Where the car was at each of `t_ns`; NaN outside the fixes and across long gaps."""
+    if len(track.t_ns) < 2:
+        unknown = np.full(len(t_ns), np.nan)
+        return Located(unknown, unknown, unknown, unknown, unknown)
+    after = np.clip(np.searchsorted(track.t_ns, t_ns, side="right"), 1, len(track.t_ns) - 1)
+    before = after - 1
+    known = (t_ns >= track.t_ns[0]) & (t_ns <= track.t_ns[-1]) & track.joined[before]
+    share = (t_ns - track.t_ns[before]) / (track.t_ns[after] - track.t_ns[before])
+
+    def between(values: Floats) -> Floats:
+        return np.where(known, values[before] + share * (values[after] - values[before]), np.nan)
+
+    speed = between(track.speed_ms)
+    speed = np.where(np.isfinite(speed), speed, np.where(known, track.pace_ms[before], np.nan))
+    error = np.hypot(between(track.accuracy_m) * RADIAL_TO_AXIS, speed * LAG_SPREAD_S)
+    return Located(
+        lat_deg=between(track.lat_deg),
+        lon_deg=(between(track.lon_deg) + 180.0) % 360.0 - 180.0,
+        pos_err_m=error,
+        heading_deg=np.where(known, track.course_deg[before], np.nan),
+        speed_ms=speed,
+    )

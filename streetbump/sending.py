@@ -1,0 +1,468 @@
+"""The submit lane of the pipeline: from places to requests, one small committed step at a time.
+
+Order of things for one request: the decision (``submit.plan``), the question whether the city
+still takes such reports and has none open there, the intent (committed before the first byte),
+``sending`` (committed before the connection), the POST, its receipt. Whoever finds a request in
+``sending`` with nobody at it knows only that it may have been accepted: it becomes ``unknown``
+and is looked up, never sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pandas as pd
+
+from streetbump.config import CityProfile, FileChannel, Settings
+from streetbump.model import JoltClass, PlaceState, Receipt, RequestState, ServiceRequest
+from streetbump.stores import OutboxRow, PlaceRow, Store
+from streetbump.submit import talk, worklist
+from streetbump.submit.compose import compose, marker
+from streetbump.submit.plan import Action, OutboxFacts, PlaceFacts, Planned, plan
+from streetbump.submit.routing import City, route
+
+MINUTE_NS = 60_000_000_000
+
+LOOK_AGAIN_NS = 15 * MINUTE_NS
+"""Pause between two looks for a request of unclear outcome, or for a token's number. Ours."""
+
+BREAKER_NS = 60 * MINUTE_NS
+"""How long a city is left alone after it refused the key or dropped the service. Ours."""
+
+BUSY_NS = MINUTE_NS
+"""How long a city is left alone when it is away or busy and names no time itself. Ours."""
+
+_PAUSE = "pause"  # owner of the lease that keeps everybody away from a city for a while
+
+FIRST_PLAN = "first plan after another generation was promoted: approve it place by place"
+
+_STATE_OF_PLACE = {
+    RequestState.ACKED: PlaceState.REPORTED,
+    RequestState.TOKEN: PlaceState.REPORTED,
+    RequestState.LINKED: PlaceState.REPORTED,
+    RequestState.DUPLICATE: PlaceState.REPORTED,
+    RequestState.REFUSED: PlaceState.HELD,
+    RequestState.HELD: PlaceState.HELD,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """One city: where it is, how to reach it, where its work list lies.
+
+    `connect` opens a client as a context manager; nothing is opened before something is due.
+    """
+
+    city: City
+    connect: Callable[[], AbstractContextManager[talk.CityClient]]
+    folder: Path
+
+    @property
+    def profile(self) -> CityProfile:
+        """The city's profile."""
+        return self.city.profile
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step came to: words when something was done, else until when to wait."""
+
+    done: str = ""
+    wait_until_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends: the lease's owner, the clock's reading, the hook for tests."""
+
+    store: Store
+    settings: Settings
+    owner: str
+    now_ns: int
+    lease_ns: int
+    checkpoint: Callable[[str], None]
+
+    @property
+    def now_utc(self) -> datetime:
+        """The time as a datetime."""
+        return datetime.fromtimestamp(self.now_ns / 1e9, UTC)
+
+
+# --------------------------------------------------------------------------- the plan
+
+
+def facts_of(store: Store, cities: Sequence[City], *, settings: Settings) -> tuple[PlaceFacts, ...]:
+    """What is known of every place, in the words of planning.
+
+    Days are counted in the time zone of the city that the place belongs to; a place whose hits
+    fall short of the quorum of days there is not flagged after all.
+    """
+    places = store.places()
+    ids = [cluster_id for place in places for cluster_id in place.clusters]
+    clusters = store.clusters_by_id(ids).set_index("cluster_id", drop=False)
+    members = store.members(ids)
+    by_cluster = dict(tuple(members.groupby("cluster_id"))) if len(members) else {}
+    facts = []
+    for place in places:
+        rows = clusters.loc[[i for i in place.clusters if i in clusters.index]]
+        hits = [by_cluster[i] for i in rows.index if i in by_cluster]
+        facts.append(_facts(place, rows, hits, cities, settings))
+    return tuple(facts)
+
+
+def _facts(
+    place: PlaceRow,
+    rows: pd.DataFrame,
+    hits: list[pd.DataFrame],
+    cities: Sequence[City],
+    settings: Settings,
+) -> PlaceFacts:
+    unknown = float("nan")
+    best = rows.sort_values(["n_devices", "hits", "cluster_id"]).iloc[-1] if len(rows) else None
+    pos_err_m = unknown if best is None else float(best["pos_err_m"])
+    days, devices = _days_and_devices(place, hits, pos_err_m, cities)
+    state = PlaceState(place.state)
+    if state is PlaceState.FLAGGED and len(days) < settings.flag.min_days:
+        state = PlaceState.CANDIDATE
+
+    def value(name: str) -> float:
+        return unknown if best is None else float(best[name])
+
+    return PlaceFacts(
+        place_id=place.place_id,
+        episode=place.episode,
+        state=state,
+        lat_deg=place.lat_deg,
+        lon_deg=place.lon_deg,
+        pos_err_m=pos_err_m,
+        headings_deg=tuple(float(h) for h in rows["heading_deg"]),
+        jolt_class=JoltClass(place.jolt_class),
+        class_p=value(f"p_{place.jolt_class}"),
+        severity=value("severity"),
+        severity_lo=value("severity_lo"),
+        severity_hi=value("severity_hi"),
+        hit_rate=value("hit_rate"),
+        hits=int(rows["hits"].sum()),
+        passes=int(rows["passes"].sum()),
+        n_devices=len(devices),
+        n_days=len(days),
+        first_day=min(days, default=""),
+        last_day=max(days, default=""),
+        priority=value("priority"),
+        synthetic=bool(rows["synthetic"].any()),
+        obstacle_id=None,  # a flagged place has none; see cluster.places
+        review=place.review,
+    )
+
+
+def _days_and_devices(
+    place: PlaceRow, hits: list[pd.DataFrame], pos_err_m: float, cities: Sequence[City]
+) -> tuple[set[str], set[str]]:
+    """City-local days and devices of the hits by named devices on dated trips."""
+    if not hits:
+        return set(), set()
+    routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
+    zone = next((c.profile.timezone for c in cities if c.name == routed.city), "UTC")
+    rows = pd.concat(hits)
+    named = rows[rows["device"].notna() & rows["dated"].astype(bool)]
+    local = pd.to_datetime(named["t_utc_ns"], unit="ns", utc=True).dt.tz_convert(ZoneInfo(zone))
+    return set(local.dt.strftime("%Y-%m-%d")), set(named["device"])
+
+
+def plan_now(
+    store: Store, cities: Sequence[City], *, settings: Settings, now_ns: int
+) -> tuple[tuple[Planned, ...], dict[str, PlaceFacts]]:
+    """What would be done about every place now, and the facts behind it."""
+    facts = facts_of(store, cities, settings=settings)
+    rows = store.outbox()
+    active = store.active()
+    zones = {city.name: ZoneInfo(city.profile.timezone) for city in cities}
+    sent: dict[str, int] = {}
+    for row in rows:
+        zone = zones.get(row.city)
+        if zone and row.sent_ns and _day(row.sent_ns, zone) == _day(now_ns, zone):
+            sent[row.city] = sent.get(row.city, 0) + 1
+    decided = plan(
+        facts,
+        cities=cities,
+        outbox=[_outbox_facts(row, now_ns) for row in rows],
+        sent_today=sent,
+        hold=FIRST_PLAN if active is not None and active.review_first else "",
+    )
+    return decided, {f.place_id: f for f in facts}
+
+
+def _day(ns: int, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(ns / 1e9, zone).date().isoformat()
+
+
+def _outbox_facts(row: OutboxRow, now_ns: int) -> OutboxFacts:
+    request = _request_of(row)
+    return OutboxFacts(
+        place_id=row.place_id,
+        episode=row.episode,
+        city=row.city,
+        state=RequestState(row.state),
+        service_code=request.service_code,
+        lat_deg=request.lat_deg,
+        lon_deg=request.lon_deg,
+        waiting=row.next_ns is not None and row.next_ns > now_ns,
+    )
+
+
+def _request_of(row: OutboxRow) -> ServiceRequest:
+    return msgspec.json.decode(row.request, type=ServiceRequest)
+
+
+def compose_planned(planned: Planned, facts: PlaceFacts, profile: CityProfile) -> ServiceRequest:
+    """The request that a plan's row would send."""
+    return compose(facts, profile, marker=marker(planned.place_id, planned.episode))
+
+
+# --------------------------------------------------------------------------- the steps
+
+
+def step(sender: Sender, desks: Sequence[Desk]) -> Step:
+    """Do the next thing that is due with some city; idle is an empty :class:`Step`."""
+    waits: list[int] = []
+    for desk in desks:
+        resource = f"city:{desk.city.name}"
+        held = [until for r, owner, until in sender.store.leases()
+                if r == resource and owner == _PAUSE and until > sender.now_ns]  # fmt: skip
+        if held:
+            waits += held
+            continue
+        due, wait_ns = _due(sender, desk, [d.city for d in desks])
+        if due is None:
+            waits += [wait_ns] if wait_ns else []
+            continue
+        if not sender.store.claim(
+            resource, owner=sender.owner, now_ns=sender.now_ns, lease_ns=sender.lease_ns
+        ):
+            waits.append(sender.now_ns + 1_000_000_000)
+            continue
+        done = due(_Call(sender, desk, resource))
+        if done.wait_until_ns is None:
+            sender.store.release(resource, sender.owner)
+            return done
+        _pause(sender, resource, done.wait_until_ns)
+        waits.append(done.wait_until_ns)
+    return Step(wait_until_ns=min(waits)) if waits else Step()
+
+
+def _pause(sender: Sender, resource: str, until_ns: int) -> None:
+    """Keep everybody away from a city until a time."""
+    sender.store.release(resource, sender.owner)
+    sender.store.claim(
+        resource, owner=_PAUSE, now_ns=sender.now_ns, lease_ns=until_ns - sender.now_ns
+    )
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One step with one city, under its lease."""
+
+    sender: Sender
+    desk: Desk
+    resource: str
+
+    def move(
+        self,
+        row: OutboxRow,
+        expected: Sequence[RequestState],
+        place: PlaceRow | None = None,
+        **values: Any,
+    ) -> None:
+        """Commit a request's next state (and its place's)."""
+        self.sender.store.put_request_state(
+            row.place_id,
+            row.episode,
+            expected=[s.value for s in expected],
+            values=values,
+            place=place,
+            resource=self.resource,
+            owner=self.sender.owner,
+            now_ns=self.sender.now_ns,
+        )
+
+
+_Due = Callable[[_Call], Step]
+
+
+def _due(sender: Sender, desk: Desk, cities: Sequence[City]) -> tuple[_Due | None, int | None]:
+    """The next thing to do with one city, or the time at which there may be something."""
+    rows = [row for row in sender.store.outbox() if row.city == desk.city.name]
+    for row in rows:
+        action = _ALWAYS_DUE.get(row.state)
+        if action is None and (row.next_ns is None or row.next_ns <= sender.now_ns):
+            action = _DUE_IN_TIME.get(row.state)
+        if action is not None:
+            return partial(action, row=row), None
+    decided, facts = plan_now(sender.store, cities, settings=sender.settings, now_ns=sender.now_ns)
+    for planned in decided:
+        if planned.action is Action.SEND and planned.city == desk.city.name:
+            request = compose_planned(planned, facts[planned.place_id], desk.profile)
+            own = next((r for r in rows if r.place_id == planned.place_id
+                        and r.episode == planned.episode), None)  # fmt: skip
+            kind = facts[planned.place_id].jolt_class
+            return partial(_begin, request=request, kind=kind, row=own), None
+    waiting = {RequestState.UNKNOWN, RequestState.SAFE_RETRY}  # a token may take days: no waiting
+    return None, min((r.next_ns for r in rows if r.state in waiting and r.next_ns), default=None)
+
+
+def _orphaned(call: _Call, row: OutboxRow) -> Step:
+    """A request found in ``sending`` while we hold the city: its sender died, nobody knows."""
+    call.move(row, [RequestState.SENDING], state=RequestState.UNKNOWN.value, next_ns=None,
+              note="the sender stopped while it was on the wire")  # fmt: skip
+    return Step(f"request of {row.place_id} may have been accepted: it will be looked up")
+
+
+def _begin(call: _Call, request: ServiceRequest, facts: PlaceFacts, row: OutboxRow | None) -> Step:
+    """Ask before sending; then commit the intent. The POST is the next step."""
+    sender, desk = call.sender, call.desk
+    if isinstance(desk.profile.channel, FileChannel):
+        fresh = _intend(call, request, row)
+        return _settle(
+            call, fresh, worklist.append(desk.folder / desk.profile.channel.path, request)
+        )
+    with desk.connect() as client:
+        check = talk.check_service(client, desk.profile, kind.value, now_utc=sender.now_utc)
+        if not check.ok:
+            pause = BUSY_NS if check.try_again else BREAKER_NS
+            if check.retry_after_s is not None:
+                pause = round(check.retry_after_s * 1e9)
+            return Step(check.why, sender.now_ns + pause)
+        existing = talk.find_existing(client, request, desk.profile, now_utc=sender.now_utc)
+    if not existing.certain:
+        return Step(existing.why, sender.now_ns + BUSY_NS)
+    fresh = _intend(call, request, row)
+    if existing.found is None:
+        return Step(f"intent for {request.place_id}")
+    found = existing.found
+    state = RequestState.ACKED if existing.ours else RequestState.DUPLICATE
+    return _settle(call, fresh, Receipt(state, found.request_id, found.token, note=existing.why))
+
+
+def _intend(call: _Call, request: ServiceRequest, row: OutboxRow | None) -> OutboxRow:
+    """The outbox row, committed in ``intent``: new, or again after a safe failure."""
+    encoded = msgspec.json.encode(request).decode()
+    if row is not None:
+        call.move(row, [RequestState.SAFE_RETRY], state=RequestState.INTENT.value,
+                  request=encoded, next_ns=None)  # fmt: skip
+        return replace(row, state=RequestState.INTENT.value, request=encoded)
+    fresh = OutboxRow(
+        place_id=request.place_id,
+        episode=request.episode,
+        city=request.city,
+        marker=request.marker,
+        state=RequestState.INTENT.value,
+        request=encoded,
+        request_id=None,
+        token=None,
+        attempts=0,
+        note="",
+        next_ns=None,
+        sent_ns=None,
+        created_ns=call.sender.now_ns,
+    )
+    call.sender.store.put_intent(
+        fresh,
+        payload_hash=hashlib.sha256(encoded.encode()).hexdigest(),
+        resource=call.resource,
+        owner=call.sender.owner,
+        now_ns=call.sender.now_ns,
+    )
+    call.sender.checkpoint("intent committed")
+    return fresh
+
+
+def _post(call: _Call, row: OutboxRow) -> Step:
+    """Send one request, once."""
+    sender, desk = call.sender, call.desk
+    request = _request_of(row)
+    call.move(row, [RequestState.INTENT], state=RequestState.SENDING.value,
+              attempts=row.attempts + 1, sent_ns=sender.now_ns)  # fmt: skip
+    sending = replace(
+        row, state=RequestState.SENDING.value, attempts=row.attempts + 1, sent_ns=sender.now_ns
+    )
+    sender.checkpoint("sending committed")
+    known = {r.request_id for r in sender.store.outbox() if r.request_id is not None}
+    with desk.connect() as client:
+        receipt = talk.send(client, request, desk.profile, known_ids=known, now_utc=sender.now_utc)
+    sender.checkpoint("answer received")
+    return _settle(call, sending, receipt)
+
+
+def _settle(call: _Call, row: OutboxRow, receipt: Receipt) -> Step:
+    """Commit what a receipt means for the request and its place."""
+    sender = call.sender
+    next_ns = None
+    if receipt.state is RequestState.SAFE_RETRY:
+        wait_s = receipt.retry_after_s if receipt.retry_after_s is not None else 60.0
+        next_ns = sender.now_ns + round(wait_s * 1e9)
+    elif receipt.state in {RequestState.UNKNOWN, RequestState.TOKEN} and row.state != "sending":
+        next_ns = sender.now_ns + LOOK_AGAIN_NS
+    state = _STATE_OF_PLACE.get(receipt.state)
+    place = sender.store.place(row.place_id)
+    moved = None
+    if state is not None and place is not None and place.state != state:
+        why = (
+            receipt.note or f"{call.desk.city.name}: request {receipt.request_id or receipt.token}"
+        )
+        moved = replace(place, state=state.value, why=why, review=None)
+    call.move(
+        row,
+        [RequestState(row.state)],
+        moved,
+        state=receipt.state.value,
+        request_id=receipt.request_id,
+        token=receipt.token,
+        note=receipt.note,
+        next_ns=next_ns,
+    )
+    sender.checkpoint("receipt committed")
+    words = f"{row.place_id} → {call.desk.city.name}: {receipt.state.value}"
+    if receipt.open_breaker:
+        return Step(words, sender.now_ns + BREAKER_NS)
+    if receipt.state is RequestState.SAFE_RETRY and next_ns is not None:
+        return Step(words, next_ns)
+    return Step(words)
+
+
+def _look_up(call: _Call, row: OutboxRow) -> Step:
+    sent_ns = row.sent_ns if row.sent_ns is not None else row.created_ns
+    with call.desk.connect() as client:
+        receipt = talk.look_up(
+            client,
+            _request_of(row),
+            call.desk.profile,
+            sent_utc=datetime.fromtimestamp(sent_ns / 1e9, UTC),
+            now_utc=call.sender.now_utc,
+        )
+    return _settle(call, row, receipt)
+
+
+def _exchange(call: _Call, row: OutboxRow) -> Step:
+    known = {r.request_id for r in call.sender.store.outbox() if r.request_id is not None}
+    with call.desk.connect() as client:
+        receipt = talk.exchange(client, row.token or "", known_ids=known)
+    return _settle(call, row, receipt)
+
+
+_ALWAYS_DUE: dict[str, Callable[[_Call, OutboxRow], Step]] = {
+    RequestState.SENDING.value: _orphaned,
+    RequestState.INTENT.value: _post,
+}
+_DUE_IN_TIME: dict[str, Callable[[_Call, OutboxRow], Step]] = {
+    RequestState.UNKNOWN.value: _look_up,
+    RequestState.TOKEN.value: _exchange,
+}
