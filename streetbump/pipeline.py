@@ -136,7 +136,7 @@ class Work:
 
 
 def generation_parts(settings: Settings) -> tuple[str, str, str]:
-    """Key, algorithm and model digest of what this version computes with `settings`."""
+    """Content key, algorithm and model digest of what this version computes with `settings`."""
     algorithm = f"{detect.ALGORITHM}+{cluster.ALGORITHM}"
     digest = load_model().digest
     return generation_key(settings, algorithm=algorithm, model=digest), algorithm, digest
@@ -173,8 +173,8 @@ def active_generation(
         added = register(store, first, name=f"settings-{first.version}", now_ns=now_ns)
         return added, first
     wanted = settings or settings_of(active)
-    key, algorithm, _ = generation_parts(wanted)
-    if key == active.key:
+    content, algorithm, _ = generation_parts(wanted)
+    if content == active.content:
         return active, wanted
     how = "streetbump reprocess --generation NAME, then streetbump promote NAME"
     if settings is not None and settings_of(active) != settings:
@@ -190,10 +190,10 @@ def active_generation(
 
 def register(store: Store, settings: Settings, *, name: str, now_ns: int) -> Generation:
     """Enter the generation of these settings in the store."""
-    key, algorithm, digest = generation_parts(settings)
+    content, algorithm, digest = generation_parts(settings)
     return store.add_generation(
-        key=key,
         name=name,
+        content=content,
         settings=msgspec.json.encode(settings).decode(),
         algorithm=algorithm,
         model=digest,
@@ -279,7 +279,7 @@ def _intake(store: Store, work: Work, now_ns: int) -> Progress:
             upload,
             result.taken,
             result.rejected,
-            generation=work.generation.key,
+            generation=work.generation.name,
             halo_m=work.settings.cluster.halo_m,
             owner=work.owner,
             now_ns=now_ns,
@@ -349,7 +349,7 @@ def detect_trip(trip: Trip, settings: Settings) -> Detection:
 def _detect_archived(store: Store, work: Work, now_ns: int) -> Progress:
     """Compute archived trips that the generation lacks: after a promote, and in reprocessing."""
     ids = store.claim_trips(
-        work.generation.key,
+        work.generation.name,
         owner=work.owner,
         now_ns=now_ns,
         lease_ns=work.lease_ns,
@@ -362,7 +362,7 @@ def _detect_archived(store: Store, work: Work, now_ns: int) -> Progress:
         store.commit_detection(
             trip_id,
             found,
-            generation=work.generation.key,
+            generation=work.generation.name,
             halo_m=work.settings.cluster.halo_m,
             owner=work.owner,
         )
@@ -379,28 +379,28 @@ def _detect_stored(job: tuple[str, str, Settings]) -> Detection:
 
 def _cluster(store: Store, work: Work, now_ns: int) -> Progress:
     """Cluster some stale cells, and let the places follow."""
-    key, s = work.generation.key, work.settings
-    if not store.stale_cells(key, limit=1):
+    name, s = work.generation.name, work.settings
+    if not store.stale_cells(name, limit=1):
         return IDLE
-    resource = f"clusters:{key}"
+    resource = f"clusters:{name}"
     if not store.claim(resource, owner=work.owner, now_ns=now_ns, lease_ns=work.lease_ns):
         return Progress(Status.WAIT, "another process clusters", now_ns + 1_000_000_000)
     work.checkpoint("clusters claimed")
-    stale = store.stale_cells(key, limit=CELLS_AT_ONCE)
+    stale = store.stale_cells(name, limit=CELLS_AT_ONCE)
     owned = np.array([cell for cell, _ in stale], dtype=np.int64)
-    region = store.load_region(key, cells_around(owned, halo_m=s.cluster.halo_m))
+    region = store.load_region(name, cells_around(owned, halo_m=s.cluster.halo_m))
     found = cluster.cluster_region(
         region.bumps,
         region.passes,
         region.trips,
         region.obstacles,
         owned=owned,
-        generation=key,
+        generation=work.generation.content,
         settings=s.cluster,
     )
     work.checkpoint("clusters computed")
     store.commit_clusters(
-        key,
+        name,
         stale,
         found,
         follow=_follower(work) if work.generation.active else None,

@@ -108,13 +108,13 @@ def facts_of(store: Store, cities: Sequence[City], *, settings: Settings) -> tup
     """
     places = store.places()
     ids = [cluster_id for place in places for cluster_id in place.clusters]
-    clusters = store.clusters_by_id(ids).set_index("cluster_id", drop=False)
+    clusters = store.clusters_by_id(ids)
     members = store.members(ids)
     by_cluster = dict(tuple(members.groupby("cluster_id"))) if len(members) else {}
     facts = []
     for place in places:
-        rows = clusters.loc[[i for i in place.clusters if i in clusters.index]]
-        hits = [by_cluster[i] for i in rows.index if i in by_cluster]
+        rows = clusters[clusters["cluster_id"].isin(place.clusters)]
+        hits = [by_cluster[i] for i in rows["cluster_id"] if i in by_cluster]
         facts.append(_facts(place, rows, hits, cities, settings))
     return tuple(facts)
 
@@ -306,7 +306,7 @@ def _due(sender: Sender, desk: Desk, cities: Sequence[City]) -> tuple[_Due | Non
         if action is None and (row.next_ns is None or row.next_ns <= sender.now_ns):
             action = _DUE_IN_TIME.get(row.state)
         if action is not None:
-            return partial(action, row=row), None
+            return partial(_with_row, action=action, row=row), None
     decided, facts = plan_now(sender.store, cities, settings=sender.settings, now_ns=sender.now_ns)
     for planned in decided:
         if planned.action is Action.SEND and planned.city == desk.city.name:
@@ -319,6 +319,10 @@ def _due(sender: Sender, desk: Desk, cities: Sequence[City]) -> tuple[_Due | Non
     return None, min((r.next_ns for r in rows if r.state in waiting and r.next_ns), default=None)
 
 
+def _with_row(call: _Call, *, action: Callable[[_Call, OutboxRow], Step], row: OutboxRow) -> Step:
+    return action(call, row)
+
+
 def _orphaned(call: _Call, row: OutboxRow) -> Step:
     """A request found in ``sending`` while we hold the city: its sender died, nobody knows."""
     call.move(row, [RequestState.SENDING], state=RequestState.UNKNOWN.value, next_ns=None,
@@ -326,7 +330,7 @@ def _orphaned(call: _Call, row: OutboxRow) -> Step:
     return Step(f"request of {row.place_id} may have been accepted: it will be looked up")
 
 
-def _begin(call: _Call, request: ServiceRequest, facts: PlaceFacts, row: OutboxRow | None) -> Step:
+def _begin(call: _Call, *, request: ServiceRequest, kind: JoltClass, row: OutboxRow | None) -> Step:
     """Ask before sending; then commit the intent. The POST is the next step."""
     sender, desk = call.sender, call.desk
     if isinstance(desk.profile.channel, FileChannel):

@@ -1,9 +1,9 @@
 """What kind of jolt: calibrated class probabilities from 1.2 s around the peak.
 
-A multinomial logistic regression on some thirty physical features. Its numbers ship as plain JSON
-with a card (``docs/models/jolt-model-1.md``); ``scripts/train_classifier.py`` makes both. The
-probabilities assume that all eight classes are equally common beforehand, so that they can be
-multiplied across passes and with a prior of one's own.
+A multinomial logistic regression on some thirty physical features and their squares. Its numbers
+ship as plain JSON with a card (``docs/models/jolt-model-1.md``); ``scripts/train_classifier.py``
+makes both. The probabilities assume that all eight classes are equally common beforehand, so that
+they can be multiplied across passes and with a prior of one's own.
 
 Windows are cut from the vertical acceleration with a moving mean of 1 s taken off, at 50 Hz, with
 the largest magnitude at index 30 (:func:`cut_windows`). The length never varies, and what lies
@@ -56,8 +56,8 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Mean and standard deviation of each feature in training.
     limit : float
         Standardised features are clipped to ± this, so that no single one runs away.
-    weights : 8 tuples of k floats
-        Coefficients of the standardised features.
+    weights : 8 tuples of 2 k floats
+        Coefficients of the standardised features and of their squares.
     bias : (8,) tuple of float
     temperature : float
         What logits are divided by (Guo et al. 2017, arXiv 1706.04599).
@@ -105,13 +105,15 @@ def cut_windows(vertical_ms2: Floats, peaks: Ints, *, rate_hz: float) -> Floats:
     ----------
     vertical_ms2 : (m,) float64
         Vertical acceleration on an even grid, gravity and slow changes taken off. Beyond its
-        ends it is mirrored.
+        ends it is mirrored; without any sample the windows are zero.
     peaks : (n,) int64
         Indices of the peaks; they come to stand at index 30.
 
     >>> cut_windows(np.array([0.0, 1.0, 3.0]), np.array([2]), rate_hz=50.0)[0, 28:33].tolist()
     [0.0, 1.0, 3.0, 1.0, 0.0]
     """
+    if len(vertical_ms2) == 0:
+        return np.zeros((len(peaks), WINDOW_SAMPLES))
     offset = (np.arange(WINDOW_SAMPLES) - PEAK_AT) / WINDOW_HZ * rate_hz
     last = max(len(vertical_ms2) - 1, 1)
     at = np.abs(np.asarray(peaks)[:, None] + offset) % (2 * last)
@@ -120,7 +122,7 @@ def cut_windows(vertical_ms2: Floats, peaks: Ints, *, rate_hz: float) -> Floats:
 
 
 def class_probabilities(windows: Floats, *, rate_hz: float, model: JoltModel) -> Floats:
-    """Probability of each class for each window, (n, 8), columns as in ``streetbump.model.CLASSES``.
+    """Probability of each class for each window, (n, 8), in the order of ``model.CLASSES``.
 
     Rows sum to 1. Below 25 Hz the verdict is mixed with the prior, the more the slower the phone
     was: what happened between its samples is unknown.
@@ -136,12 +138,26 @@ def class_probabilities(windows: Floats, *, rate_hz: float, model: JoltModel) ->
     >>> p.shape, p.sum(axis=1).round(6).tolist()
     ((2, 8), [1.0, 1.0])
     """
-    z = (features(windows) - np.array(model.centre)) / np.array(model.scale)
-    z = np.clip(z, -model.limit, model.limit)
+    z = terms(
+        features(windows),
+        centre=np.array(model.centre),
+        scale=np.array(model.scale),
+        limit=model.limit,
+    )
     logits = (z @ np.array(model.weights).T + np.array(model.bias)) / model.temperature
     certain = softmax(logits)
     share = np.interp(rate_hz, model.slow_rate_hz, model.slow_share)
     return np.asarray(share * certain + (1 - share) * np.array(model.prior))
+
+
+def terms(x: Floats, *, centre: Floats, scale: Floats, limit: float) -> Floats:
+    """What the regression weighs: standardised, clipped features, then their squares, (n, 2 k).
+
+    >>> terms(np.array([[5.0]]), centre=np.array([1.0]), scale=np.array([2.0]), limit=4.0).tolist()
+    [[2.0, 4.0]]
+    """
+    z = np.clip((x - centre) / scale, -limit, limit)
+    return np.column_stack((z, z**2))
 
 
 def softmax(logits: Floats) -> Floats:

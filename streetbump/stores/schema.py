@@ -57,8 +57,8 @@ def _ns(name: str, *, nullable: bool = False) -> sa.Column[int]:
 generations = sa.Table(
     "generations",
     metadata,
-    sa.Column("key", sa.Text(), primary_key=True),
-    sa.Column("name", sa.Text(), nullable=False, unique=True),
+    sa.Column("name", sa.Text(), primary_key=True),
+    sa.Column("content", sa.Text(), nullable=False),  # config.generation_key: what it computes
     sa.Column("settings", sa.Text(), nullable=False),  # JSON of config.Settings
     sa.Column("algorithm", sa.Text(), nullable=False),
     sa.Column("model", sa.Text(), nullable=False),

@@ -12,7 +12,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,8 +38,8 @@ IN_CHUNK = 500
 class Generation:
     """One way of turning trips into clusters; the store has one that is active."""
 
-    key: str
     name: str
+    content: str
     settings: str
     algorithm: str
     model: str
@@ -185,42 +185,27 @@ class Store:
             return tuple(g for g in map(_generation, c.execute(query)) if g)
 
     def add_generation(
-        self, *, key: str, name: str, settings: str, algorithm: str, model: str, now_ns: int
+        self, *, name: str, content: str, settings: str, algorithm: str, model: str, now_ns: int
     ) -> Generation:
         """Register a way of computing; the very first becomes the active one.
 
         Raises
         ------
         GenerationError
-            The name stands for another key, or the key for another name.
+            The name stands for something else already.
         """
         with self._write() as c:
-            known = c.execute(
-                sa.select(t.generations).where(
-                    (t.generations.c.key == key) | (t.generations.c.name == name)
+            row = c.execute(sa.select(t.generations).where(t.generations.c.name == name)).first()
+            if row is not None and row.content != content:
+                raise GenerationError(
+                    f"generation {name!r} exists with other settings: choose another name"
                 )
-            ).all()
-            for row in known:
-                if row.key != key:
-                    raise GenerationError(
-                        f"generation {name!r} exists with other settings: choose another name"
-                    )
-            for row in known:
+            if row is not None:
                 return _as_generation(row)
             first = c.execute(sa.select(sa.func.count()).select_from(t.generations)).scalar() == 0
-            c.execute(
-                t.generations.insert().values(
-                    key=key,
-                    name=name,
-                    settings=settings,
-                    algorithm=algorithm,
-                    model=model,
-                    active=first,
-                    review_first=False,
-                    created_ns=now_ns,
-                )
-            )
-        return Generation(key, name, settings, algorithm, model, first, False)
+            added = Generation(name, content, settings, algorithm, model, first, False)
+            c.execute(t.generations.insert().values(**asdict(added), created_ns=now_ns))
+        return added
 
     def promote(self, name: str, *, now_ns: int) -> Generation:
         """Make a generation the active one; its first plan is held for review.
@@ -239,7 +224,7 @@ class Store:
                 raise UsageError(f"no generation is called {name!r}")
             if found.active:
                 return found
-            missing = c.execute(_trips_without_detection(found.key, count=True)).scalar()
+            missing = c.execute(_trips_without_detection(name, count=True)).scalar()
             if missing:
                 raise StoreBusy(
                     f"generation {name!r} lacks {missing} trips: run streetbump reprocess first"
@@ -247,17 +232,19 @@ class Store:
             c.execute(t.generations.update().values(active=False))
             c.execute(
                 t.generations.update()
-                .where(t.generations.c.key == found.key)
+                .where(t.generations.c.name == name)
                 .values(active=True, review_first=True)
             )
-            _audit(c, now_ns, "promote", found.key, {"name": name})
+            _audit(c, now_ns, "promote", name, {"content": found.content})
         return found
 
-    def end_first_review(self, key: str) -> None:
+    def end_first_review(self, name: str) -> None:
         """Let the plans of a promoted generation through: a person has looked."""
         with self._write() as c:
             c.execute(
-                t.generations.update().where(t.generations.c.key == key).values(review_first=False)
+                t.generations.update()
+                .where(t.generations.c.name == name)
+                .values(review_first=False)
             )
 
     # ------------------------------------------------------------------ leases
@@ -611,7 +598,7 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """How many uploads, trips, jolts, clusters, places and requests there are."""
-        active = sa.select(t.generations.c.key).where(t.generations.c.active).scalar_subquery()
+        active = sa.select(t.generations.c.name).where(t.generations.c.active).scalar_subquery()
 
         def count(table: sa.Table, *where: Any) -> Any:
             return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
@@ -734,14 +721,14 @@ class Store:
         for place in follow(places, clusters, creating):
             self._put_place(c, place, now_ns)
 
-    def clusters(self) -> pd.DataFrame:
-        """Every cluster of the active generation (``CLUSTERS``), by id."""
+    def clusters(self, generation: str | None = None) -> pd.DataFrame:
+        """Every cluster of a generation (``CLUSTERS``), by id; of the active one unless named."""
         active = self.active()
         if active is None:
             return model.CLUSTERS.empty()
         query = (
             sa.select(*(t.clusters.c[name] for name in model.CLUSTERS.names))
-            .where(t.clusters.c.generation == active.key)
+            .where(t.clusters.c.generation == (generation or active.name))
             .order_by(t.clusters.c.cluster_id)
         )
         with self._read() as c:
@@ -755,7 +742,7 @@ class Store:
         with self._read() as c:
             return _by_keys(
                 c, t.clusters.c.cluster_id, model.CLUSTERS, list(ids),
-                where=t.clusters.c.generation == active.key,
+                where=t.clusters.c.generation == active.name,
             )  # fmt: skip
 
     def stretches(self) -> pd.DataFrame:
@@ -765,7 +752,7 @@ class Store:
             return model.STRETCHES.empty()
         query = (
             sa.select(*(t.stretches.c[name] for name in model.STRETCHES.names))
-            .where(t.stretches.c.generation == active.key)
+            .where(t.stretches.c.generation == active.name)
             .order_by(t.stretches.c.bin, t.stretches.c.heading_sector)
         )
         with self._read() as c:
@@ -791,7 +778,7 @@ class Store:
                     & (t.bumps.c.seq == t.members.c.seq),
                 )
                 .join(t.trips, t.trips.c.trip_key == t.members.c.trip_key)
-                .where(t.members.c.generation == active.key)
+                .where(t.members.c.generation == active.name)
                 .order_by(t.members.c.cluster_id, t.members.c.trip_key, t.members.c.seq)
             )
             with self._read() as c:
@@ -853,7 +840,7 @@ class Store:
         for cell, digest in total.items():
             for target in cells_around(np.array([cell]), halo_m=halo_m).tolist():
                 reach[target] = reach.get(target, 0) ^ digest
-        generations = c.execute(sa.select(t.generations.c.key)).scalars().all()
+        generations = c.execute(sa.select(t.generations.c.name)).scalars().all()
         for generation in generations:
             for part in _chunks(list(reach)):
                 rows = c.execute(
@@ -1072,7 +1059,13 @@ def _generation(row: Any) -> Generation | None:
 
 def _as_generation(row: Any) -> Generation:
     return Generation(
-        row.key, row.name, row.settings, row.algorithm, row.model, row.active, row.review_first
+        row.name,
+        row.content,
+        row.settings,
+        row.algorithm,
+        row.model,
+        row.active,
+        row.review_first,
     )
 
 

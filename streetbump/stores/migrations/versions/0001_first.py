@@ -117,16 +117,15 @@ def upgrade() -> None:
     op.create_index("ix_detections_trip_key", "detections", ["trip_key"], unique=False)
     op.create_table(
         "generations",
-        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
         sa.Column("settings", sa.Text(), nullable=False),
         sa.Column("algorithm", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("review_first", sa.Boolean(), nullable=False),
         sa.Column("created_ns", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_generations")),
-        sa.UniqueConstraint("name", name=op.f("uq_generations_name")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_generations")),
     )
     op.create_table(
         "leases",

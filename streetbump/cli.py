@@ -1,0 +1,608 @@
+"""The command line: each command parses, calls one library function, prints.
+
+Data goes to standard output, words and progress to standard error. Nothing heavy is imported
+before a command that needs it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from streetbump import __version__
+from streetbump.errors import StreetbumpError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from streetbump.commands import Session, TripOptions
+    from streetbump.pipeline import Progress
+
+DEFAULT_STORE = "sqlite:///streetbump.db"
+PROGRESS_AFTER_S = 2.0
+TRACEBACK_VARIABLE = "STREETBUMP_TRACEBACK"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXIT_CODES = """\b
+Exit codes: 0 done, 1 some input was refused, 2 usage, 3 try again (locked, city busy),
+4 failed, 130 interrupted."""
+
+
+# ------------------------------------------------------------------------------- options
+
+
+def _stacked(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    def apply(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+store_option = click.option(
+    "--store", "url", metavar="URL", envvar="STREETBUMP_STORE", default=DEFAULT_STORE,
+    show_default=True, help="Where the store is; $STREETBUMP_STORE says it too.",
+)  # fmt: skip
+settings_option = click.option(
+    "--settings", "settings_path", metavar="FILE", type=click.Path(path_type=Path),
+    help="Thresholds (TOML) laid over the shipped ones.",
+)  # fmt: skip
+output_options = _stacked(
+    click.option("--format", "kind", type=click.Choice(["table", "jsonl", "csv", "geojson"]),
+                 help="How data is written; a table on a terminal, else JSON lines."),
+    click.option("-o", "--output", "output", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Write data to FILE: .csv .jsonl .geojson .parquet by ending."),
+)  # fmt: skip
+quiet_options = _stacked(
+    click.option("-q", "--quiet", is_flag=True, help="No words and no progress."),
+    click.option("-v", "--verbose", is_flag=True, help="Say each step, as JSON lines."),
+)
+common_options = _stacked(store_option, settings_option, output_options, quiet_options)
+trip_options = _stacked(
+    click.option("--columns", metavar="MAP.toml", type=click.Path(path_type=Path),
+                 help="Column map for a CSV that no reader knows."),
+    click.option("--device", metavar="NAME", help="Name of the phone; kept as a pseudonym."),
+    click.option("--tz", metavar="ZONE", help="Time zone of clocks that name none."),
+    click.option("--date", metavar="YYYY-MM-DD", help="Day of clocks that name none."),
+    click.option("--gps", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Positions, where they lie in a file of their own."),
+    click.option("--trust-unnamed", is_flag=True,
+                 help="Count each trip that names no device as a device of its own."),
+)  # fmt: skip
+city_option = click.option(
+    "--city", "cities", metavar="FILE|sandbox", multiple=True,
+    help="City profile (TOML), or the shipped practice city. May be repeated.",
+)  # fmt: skip
+send_option = click.option(
+    "--send", is_flag=True, help="Really send. Without it nothing leaves this machine."
+)
+
+
+def _trip_options(values: dict[str, Any]) -> TripOptions:
+    from streetbump.commands import TripOptions
+
+    names = ("columns", "device", "tz", "date", "gps", "trust_unnamed")
+    return TripOptions(**{name: values.pop(name) for name in names})
+
+
+# ------------------------------------------------------------------------------- printing
+
+
+class Words:
+    """Words for people, on standard error; silent when asked."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet = quiet
+        if verbose:
+            import logging
+
+            logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+            logging.getLogger("streetbump").setLevel(logging.INFO)
+
+    def say(self, *lines: str) -> None:
+        """Print lines, unless quiet; control characters are shown, not obeyed."""
+        if not self.quiet:
+            for line in lines:
+                click.echo(_printable(line), err=True)
+
+    def refused(self, rows: pd.DataFrame) -> None:
+        """Print which files were refused, and why."""
+        for row in rows.to_dict("records"):
+            part = f" ({row['part']})" if row["part"] else ""
+            self.say(f"refused {row['file']}{part}: {row['reason']}: {row['hint']}")
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[str], None]]:
+        """A line that tells what is going on, on a terminal, once it takes a while."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _what: None
+            return
+        import time
+
+        from rich.console import Console
+
+        began = time.monotonic()
+        with Console(stderr=True).status("") as status:
+
+            def tell(what: str) -> None:
+                if time.monotonic() - began > PROGRESS_AFTER_S:
+                    status.update(f"{title}: {what}")
+
+            yield tell
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def _emit(
+    frame: pd.DataFrame,
+    kind: str | None,
+    output: Path | None,
+    *,
+    shown: Sequence[str] | None = None,
+) -> None:
+    """Write a table where and how it was asked for."""
+    from streetbump.report.output import ENDINGS, render
+
+    if output is not None:
+        ending = ENDINGS.get(output.suffix.lower())
+        if kind is None and ending is None:
+            raise UsageError(f"-o {output}: which format? one of {' '.join(ENDINGS)}")
+        try:
+            output.write_bytes(render(frame, kind or ending or "", shown=shown))
+        except OSError as exc:
+            raise UsageError(f"-o {output}: {exc.strerror}") from exc
+        return
+    chosen = kind or ("table" if sys.stdout.isatty() else "jsonl")
+    click.echo(render(frame, chosen, shown=shown, width=_width()), nl=False)
+
+
+def _width() -> int:
+    import shutil
+
+    return max(shutil.get_terminal_size((120, 24)).columns, 80)
+
+
+def _stdin() -> bytes:
+    return click.get_binary_stream("stdin").read()
+
+
+class Group(click.Group):
+    """Commands in the order of work, and our errors as one line with an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order they were defined in."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; translate what went wrong."""
+        try:
+            return super().invoke(ctx)
+        except StreetbumpError as exc:
+            click.echo(f"streetbump: {_printable(str(exc))}", err=True)
+            ctx.exit(exc.exit_code)
+        except BrokenPipeError:
+            # The reader of our output has gone (head, less): not a fault.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as exc:
+            # A fault of ours: nobody at a city's desk can use a traceback, a developer asks for it.
+            if os.environ.get(TRACEBACK_VARIABLE):
+                raise
+            what = _printable(f"{type(exc).__name__}: {exc}")
+            click.echo(f"streetbump: internal error: {what}", err=True)
+            click.echo(f"please report it; {TRACEBACK_VARIABLE}=1 shows where", err=True)
+            ctx.exit(4)
+
+
+@click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="streetbump")
+def main() -> None:
+    """Find potholes in trips that phones recorded, and report them to the right city."""
+
+
+# ------------------------------------------------------------------------------- trips
+
+DETECT_SHOWN = ("t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class")
+CLUSTER_SHOWN = ("cluster_id", "place_id", "lat_deg", "lon_deg", "heading_deg", "n_devices",
+                 "n_days", "hits", "passes", "hit_rate_lo", "hit_rate_hi", "class", "severity",
+                 "state")  # fmt: skip
+TABLE_ROWS = 40
+"""Rows shown to people by ``run``; programs get all."""
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@trip_options
+@city_option
+@click.option("--obstacles", metavar="FILE", type=click.Path(path_type=Path),
+              help="Inventory of known obstacles to import first.")  # fmt: skip
+@click.option("--kind", "obstacle_kind", metavar="KIND", help="Kind of all rows of --obstacles.")
+@send_option
+@common_options
+def run(paths: tuple[str, ...], **values: Any) -> None:
+    """Read trips, cluster their jolts, and report what needs repair (dry run unless --send).
+
+    PATH is a trip file, a folder, or - for standard input.
+    """
+    from streetbump import commands
+
+    options = _trip_options(values)
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    commands.trip_files(p for p in paths if p != commands.STDIN)
+    with _session(values, cities=values["cities"], files=len(paths)) as session:
+        if values["send"]:
+            commands.check_live(session.work.desks)
+        if values["obstacles"] is not None:
+            found, new, changed = commands.import_obstacles(
+                session, values["obstacles"], kind=values["obstacle_kind"], owner=None, source=None
+            )
+            words.say(*commands.inventory_words(found, new, changed))
+        with words.progress("run") as tell:
+            result = commands.run(
+                session, paths, options, allow_send=values["send"], stdin=_stdin,
+                on_progress=_tell(tell),
+            )  # fmt: skip
+    words.refused(result.rejected)
+    table = result.clusters
+    if values["output"] is None and values["kind"] in {None, "table"} and sys.stdout.isatty():
+        words.say(f"the first {TABLE_ROWS} of {len(table)} clusters; streetbump cluster has all")
+        table = table.head(TABLE_ROWS)
+    _emit(table, values["kind"], values["output"], shown=CLUSTER_SHOWN)
+    words.say(*result.words)
+    if result.waiting is not None:
+        words.say(f"not finished: {result.waiting.what or 'a city asked for patience'}; try again")
+        sys.exit(3)
+    if len(result.rejected):
+        sys.exit(1)
+
+
+def _tell(tell: Callable[[str], None]) -> Callable[[Progress], None]:
+    return lambda progress: tell(progress.what)
+
+
+@contextmanager
+def _session(
+    values: dict[str, Any], *, cities: Sequence[str] = (), files: int = 0, width: int | None = None
+) -> Iterator[Session]:
+    """An open store with its generation, desks and executor; closed at the end."""
+    from streetbump import commands, runtime
+    from streetbump.executors import Processes, Serial
+    from streetbump.observe import log, silent
+
+    settings = commands.load_settings(values["settings_path"])
+    desks = [runtime.open_desk(name, environ=os.environ) for name in cities]
+    pool = width if width is not None else (os.cpu_count() or 1 if files > _MANY_FILES else 1)
+    executor = Processes(pool) if pool > 1 else nullcontext(Serial())
+    with executor as chosen:
+        session = commands.open_session(
+            values["url"],
+            settings=settings,
+            desks=desks,
+            executor=chosen,
+            observe=log if values["verbose"] else silent,
+        )
+        with session.store:
+            yield session
+
+
+_MANY_FILES = 24
+"""From here on a pool of processes pays for its start."""
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@trip_options
+@click.option("--all", "everything", is_flag=True, help="Every candidate, not only sure jolts.")
+@common_options
+def detect(paths: tuple[str, ...], **values: Any) -> None:
+    """Print the jolts of trips. Stores nothing.
+
+    PATH is a trip file, a folder, or - for standard input.
+    """
+    from streetbump import commands
+    from streetbump.config import shipped_settings
+
+    options = _trip_options(values)
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    settings = commands.load_settings(values["settings_path"]) or shipped_settings()
+    with words.progress("detect") as tell:
+        found = commands.detect_files(
+            paths, options, settings=settings, everything=values["everything"], stdin=_stdin,
+            on_file=tell,
+        )  # fmt: skip
+    words.refused(found.rejected)
+    _emit(found.rows, values["kind"], values["output"], shown=DETECT_SHOWN)
+    if len(found.rejected):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--bbox", metavar="W,S,E,N", help="Only within west,south,east,north (degrees).")
+@click.option("--class", "classes", multiple=True, help="Only this class. May be repeated.")
+@click.option("--state", "states", multiple=True, help="Only this state. May be repeated.")
+@click.option("--min-trips", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Only clusters hit by at least so many trips.")  # fmt: skip
+@common_options
+def cluster(**values: Any) -> None:
+    """List what many passes say together, what to look at first on top."""
+    from streetbump import commands
+
+    box = _bbox(values["bbox"]) if values["bbox"] else None
+    with commands.existing_store(values["url"]) as store:
+        table = commands.narrow(
+            commands.cluster_table(store), bbox=box, classes=values["classes"],
+            states=values["states"], min_trips=values["min_trips"],
+        )  # fmt: skip
+    _emit(table, values["kind"], values["output"], shown=CLUSTER_SHOWN)
+
+
+def _bbox(text: str) -> tuple[float, float, float, float]:
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError as exc:
+        raise UsageError(f"--bbox {text}: four numbers, west,south,east,north") from exc
+    return west, south, east, north
+
+
+@main.command()
+@click.argument("place_id", required=False)
+@click.option("--trip", "trip", metavar="FILE", help="Explain a trip file instead.")
+@trip_options
+@common_options
+def explain(place_id: str | None, trip: str | None, **values: Any) -> None:
+    """Say why the system says what it says of a place, a cluster, or a trip file."""
+    from streetbump import commands
+    from streetbump.config import shipped_settings
+
+    options = _trip_options(values)
+    if (place_id is None) == (trip is None):
+        raise UsageError("explain: give either a place (or cluster) id, or --trip FILE")
+    if trip is None:
+        with commands.existing_store(values["url"]) as store:
+            click.echo(commands.explain(store, place_id or ""), nl=False)
+        return
+    settings = commands.load_settings(values["settings_path"]) or shipped_settings()
+    _print_records(commands.doctor_trip(trip, options, settings=settings, stdin=_stdin))
+    found = commands.detect_files([trip], options, settings=settings, everything=True, stdin=_stdin)
+    _emit(found.rows, values["kind"], values["output"], shown=DETECT_SHOWN)
+
+
+# ------------------------------------------------------------------------------- obstacles
+
+
+@main.group(cls=Group)
+def obstacles() -> None:
+    """Known obstacles: humps, castings, crossings, joints."""
+
+
+@obstacles.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--kind", "obstacle_kind", metavar="KIND",
+              help="Kind of every row, unless the file has a column that says.")  # fmt: skip
+@click.option("--owner", metavar="NAME", help="Who maintains them, where the file does not say.")
+@click.option("--source", metavar="NAME", help="Name of the inventory; the file's name by default.")
+@common_options
+def import_(path: Path, **values: Any) -> None:
+    """Read an inventory (GeoJSON or CSV) into the store; importing it again changes nothing."""
+    from streetbump import commands
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    with _session(values) as session:
+        found, new, changed = commands.import_obstacles(
+            session, path, kind=values["obstacle_kind"], owner=values["owner"],
+            source=values["source"],
+        )  # fmt: skip
+    words.say(*commands.inventory_words(found, new, changed))
+
+
+@obstacles.command("list")
+@common_options
+def list_(**values: Any) -> None:
+    """List the known obstacles."""
+    from streetbump import commands
+
+    with commands.existing_store(values["url"]) as store:
+        table = store.obstacles()
+    _emit(table, values["kind"], values["output"],
+          shown=("obstacle_id", "source", "source_id", "kind", "wkt", "owner"))  # fmt: skip
+
+
+# ------------------------------------------------------------------------------- reports
+
+
+@main.command()
+@city_option
+@send_option
+@common_options
+def submit(**values: Any) -> None:
+    """Show what would be reported to which city, and why the rest would not; --send sends."""
+    from streetbump import commands
+    from streetbump.pipeline import Status
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    commands.existing_store(values["url"]).close()
+    with _session(values, cities=values["cities"]) as session:
+        if not values["send"]:
+            _emit(commands.plan_table(session), values["kind"], values["output"],
+                  shown=("place_id", "city", "action", "why", "marker"))  # fmt: skip
+            words.say("dry run: nothing was sent")
+            return
+        commands.check_live(session.work.desks)
+        with words.progress("submit") as tell:
+            last = session.until_idle(lanes=("submit",), allow_send=True, on_progress=_tell(tell))
+        table = commands.outbox_table(session.store)
+    _emit(table, values["kind"], values["output"],
+          shown=("place_id", "city", "state", "request_id", "token", "note"))  # fmt: skip
+    if last.status is Status.WAIT:
+        words.say(f"not finished: {last.what or 'a city asked for patience'}; try again")
+        sys.exit(3)
+
+
+@main.command()
+@click.option("--inbox", required=True, metavar="DIR", type=click.Path(path_type=Path),
+              help="Watched folder; files are renamed into it when complete.")  # fmt: skip
+@city_option
+@send_option
+@click.option("--drain", is_flag=True, help="End when the inbox is empty and nothing is left.")
+@common_options
+def worker(**values: Any) -> None:
+    """Take in uploads from a folder for ever; SIGTERM ends it after the step under way."""
+    from streetbump import commands
+    from streetbump import worker as room
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with _session(values, cities=values["cities"]) as session:
+        if values["send"]:
+            commands.check_live(session.work.desks)
+        words.say(f"worker: watching {values['inbox']}")
+        room.work(
+            session, values["inbox"], allow_send=values["send"], drain=values["drain"], stop=stop,
+            on_progress=lambda progress: words.say(progress.what),
+        )  # fmt: skip
+    words.say("worker: stopped")
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8311, show_default=True,
+              help="Port on this machine; 0 takes a free one.")  # fmt: skip
+@click.option("--faults", metavar="FILE", type=click.Path(path_type=Path),
+              help="Faults to play (TOML), see docs/practice-city.md.")  # fmt: skip
+@click.option("--ledger", metavar="FILE", type=click.Path(path_type=Path),
+              help="Keep the city's requests in FILE between starts.")  # fmt: skip
+@click.option("--write-profile", metavar="FILE", type=click.Path(path_type=Path),
+              help="Write a profile of this city, with its port, to FILE.")  # fmt: skip
+@quiet_options
+def sandbox(
+    port: int, faults: Path | None, ledger: Path | None, write_profile: Path | None, **values: Any
+) -> None:
+    """Play a city that speaks Open311, on this machine only, to practise on."""
+    from streetbump import commands
+    from streetbump.submit.sandbox import Faults, Sandbox, read_faults
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    played = Faults()
+    if faults is not None:
+        played = read_faults(commands.read_text(faults, "--faults"), where=str(faults))
+    city = Sandbox(port, ledger_path=ledger, faults=played)
+    if write_profile is not None:
+        write_profile.write_text(commands.practice_profile(city.url), "utf-8")
+    words.say(f"practice city at {city.url} (its requests: {city.url}practice/ledger)")
+
+    def leave(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        city.serve_forever()
+    except KeyboardInterrupt:
+        words.say("practice city: closed")
+    finally:
+        city.stop()
+
+
+# ------------------------------------------------------------------------------- generations
+
+
+@main.command()
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@click.option("--generation", "name", required=True, metavar="NAME",
+              help="Name of what is computed; the same name goes on where it stopped.")  # fmt: skip
+@click.option("--executor", type=click.Choice(["local", "serial"]), default="local",
+              show_default=True, help="A pool of local processes, or none.")  # fmt: skip
+@common_options
+def reprocess(paths: tuple[str, ...], name: str, executor: str, **values: Any) -> None:
+    """Compute every archived trip again, beside the active generation."""
+    from streetbump import commands
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    commands.trip_files(p for p in paths if p != commands.STDIN)
+    settings = commands.load_settings(values["settings_path"])
+    width = (os.cpu_count() or 1) if executor == "local" else 1
+    commands.existing_store(values["url"]).close()
+    with (
+        _session({**values, "settings_path": None}, width=width) as session,
+        words.progress("reprocess") as tell,
+    ):
+        lines = commands.reprocess(
+            session, name=name, settings=settings, paths=paths, stdin=_stdin,
+            on_progress=_tell(tell),
+        )  # fmt: skip
+    words.say(*lines)
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@common_options
+def compare(a: str, b: str, **values: Any) -> None:
+    """Show two generations side by side."""
+    from streetbump import commands
+
+    with commands.existing_store(values["url"]) as store:
+        table = commands.compare(store, a, b)
+    _emit(table, values["kind"], values["output"])
+
+
+@main.command()
+@click.argument("name")
+@common_options
+def promote(name: str, **values: Any) -> None:
+    """Make a generation the active one; its first plan is held for review."""
+    from streetbump import commands, runtime
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    with commands.existing_store(values["url"]) as store:
+        store.promote(name, now_ns=runtime.now_ns())
+    words.say(f"generation {name!r} is active; its first plan is held for review")
+
+
+# ------------------------------------------------------------------------------- doctor
+
+
+@main.command()
+@click.argument("what", required=False, type=click.Choice(["trip", "city"]))
+@click.argument("file", required=False)
+@trip_options
+@common_options
+def doctor(what: str | None, file: str | None, **values: Any) -> None:
+    """Look at the installation and the store; at a trip FILE; or at a city profile FILE."""
+    from streetbump import commands
+    from streetbump.config import shipped_settings
+
+    options = _trip_options(values)
+    if (what is None) != (file is None):
+        raise UsageError("doctor: alone, or doctor trip FILE, or doctor city FILE")
+    if what is None or file is None:
+        _emit(commands.doctor(values["url"]), values["kind"], values["output"])
+    elif what == "trip":
+        settings = commands.load_settings(values["settings_path"]) or shipped_settings()
+        records = commands.doctor_trip(file, options, settings=settings, stdin=_stdin)
+        _print_records(records)
+        if any("refused" in record for record in records):
+            sys.exit(1)
+    else:
+        _print_records([dict(commands.doctor_city(file))])
+
+
+def _print_records(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        for name, value in record.items():
+            click.echo(_printable(f"{name}: {value}"))
+        click.echo()

@@ -1,0 +1,716 @@
+"""What the commands do, one function each: the library behind the command line.
+
+Every function is given its effects (store, clock, desks) and returns tables or plain records;
+printing is left to the caller.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from streetbump import runtime
+from streetbump.cluster.inventory import Inventory, read_inventory
+from streetbump.cluster.places import flagged, why_not
+from streetbump.config import Settings, parse_settings, shipped_city, shipped_settings
+from streetbump.errors import ConfigError, InputError, StoreError, UsageError
+from streetbump.executors import Executor, Serial
+from streetbump.model import Reason, Rejected, Trip, upload_id_of
+from streetbump.observe import Observer, silent
+from streetbump.pipeline import (
+    LANES,
+    Progress,
+    Status,
+    UploadOptions,
+    Work,
+    active_generation,
+    advance,
+    detect_trip,
+    put_obstacles,
+    register,
+    settings_of,
+)
+from streetbump.report.explain import explain_place
+from streetbump.report.rows import cluster_rows, detect_rows, rejected_rows
+from streetbump.sending import Desk, compose_planned, plan_now
+from streetbump.stores import Store
+from streetbump.stores.files import write_atomic
+from streetbump.submit.plan import Action
+from streetbump.trips import parse_column_map, read
+from streetbump.trips.describe import describe
+from streetbump.trips.door import pseudonym
+
+OnProgress = Callable[[Progress], None]
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class TripOptions:
+    """What a caller may say about trip files: the options of ``run`` and ``detect``."""
+
+    columns: Path | None = None
+    device: str | None = None
+    tz: str | None = None
+    date: str | None = None
+    gps: Path | None = None
+    trust_unnamed: bool = False
+
+    def for_upload(self, *, door_key: bytes) -> UploadOptions:
+        """As they are kept with an upload: no raw device name, paths made absolute."""
+        if self.gps is not None and not self.gps.is_file():
+            raise InputError(f"--gps {self.gps}: no such file")
+        text = read_text(self.columns, "--columns") if self.columns else None
+        if text is not None:
+            parse_column_map(text, where=str(self.columns))
+        options = UploadOptions(
+            tz=self.tz,
+            date=self.date,
+            columns=text,
+            gps=str(self.gps.absolute()) if self.gps else None,
+            device=pseudonym(self.device, key=door_key) if self.device else None,
+            trust_unnamed=self.trust_unnamed,
+        )
+        options.for_reader()  # a wrong zone or date is said before anything is queued
+        return options
+
+
+def read_text(path: Path, option: str) -> str:
+    """The text of a file named on the command line.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, or is not text.
+    """
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "is not UTF-8 text"
+        raise ConfigError(f"{option} {path}: {reason}") from exc
+
+
+def load_settings(path: Path | None) -> Settings | None:
+    """The settings of a file; None where none was named."""
+    return None if path is None else parse_settings(read_text(path, "--settings"), where=str(path))
+
+
+def trip_files(paths: Iterable[str]) -> list[Path]:
+    """The files behind paths: folders recurse, in a fixed order; hidden files are left out.
+
+    Raises
+    ------
+    InputError
+        A path does not exist.
+    """
+    found: list[Path] = []
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            inside = (p for p in sorted(path.rglob("*")) if p.is_file())
+            found += [p for p in inside if not _hidden(p.relative_to(path))]
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(f"{name}: no such file or folder")
+    return found
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+# ------------------------------------------------------------------------------- detect
+
+
+@dataclass(frozen=True)
+class Detected:
+    """Jolts of some files, and what was refused."""
+
+    rows: pd.DataFrame
+    rejected: pd.DataFrame
+
+
+def detect_files(
+    paths: Sequence[str],
+    options: TripOptions,
+    *,
+    settings: Settings,
+    everything: bool,
+    stdin: Callable[[], bytes],
+    on_file: Callable[[str], None] = lambda _name: None,
+) -> Detected:
+    """The jolts of trip files. Nothing is stored, so nothing is trimmed.
+
+    Parameters
+    ----------
+    everything : bool
+        All candidates, not only those at the operating point.
+    """
+    key = b"detect stores nothing"  # a pseudonym is never shown here
+    how = options.for_upload(door_key=key).for_reader()
+    tables, refused = [], []
+    for name, data in _contents(paths, stdin):
+        on_file(name)
+        for row in read(data, name=Path(name).name, options=how, pseudonym=_nobody):
+            if isinstance(row, Rejected):
+                refused.append((name, row))
+                continue
+            bumps = detect_trip(row, settings).bumps
+            if not everything:
+                bumps = bumps[bumps["score"] >= settings.detect.report_score]
+            tables.append(
+                detect_rows(
+                    row,
+                    bumps.reset_index(drop=True),
+                    unsure_below=settings.detect.unsure_below,
+                )
+            )
+    rows = pd.concat(tables, ignore_index=True) if tables else _no_jolts()
+    return Detected(rows, rejected_rows(refused))
+
+
+def _nobody(_name: str) -> str:
+    return "named"
+
+
+def _no_jolts() -> pd.DataFrame:
+    from streetbump.model import BUMPS
+    from streetbump.report.rows import DETECT_COLUMNS
+
+    empty = BUMPS.empty()
+    text = pd.Series([], dtype="str")
+    more = {"trip_id": text, "class": text, "t_utc_s": pd.Series([], dtype="float64")}
+    return pd.DataFrame({c: more[c] if c in more else empty[c] for c in DETECT_COLUMNS})
+
+
+def _contents(paths: Sequence[str], stdin: Callable[[], bytes]) -> Iterable[tuple[str, bytes]]:
+    for name in paths:
+        if name == STDIN:
+            yield "standard input", stdin()
+            continue
+        for path in trip_files([name]):
+            try:
+                yield str(path), path.read_bytes()
+            except OSError as exc:
+                raise InputError(f"{path}: {exc.strerror}") from exc
+
+
+# ------------------------------------------------------------------------------- run
+
+
+@dataclass(frozen=True)
+class Session:
+    """A store with everything that work in it needs."""
+
+    store: Store
+    work: Work
+    settings: Settings
+    clock: Callable[[], int] = runtime.now_ns
+
+    def until_idle(
+        self,
+        *,
+        lanes: Sequence[str] = LANES,
+        allow_send: bool = False,
+        on_progress: OnProgress = lambda _p: None,
+    ) -> Progress:
+        """Advance until nothing is left; the last progress says whether something must wait."""
+        while True:
+            progress = advance(
+                self.store, now_ns=self.clock(), work=self.work, lanes=lanes, allow_send=allow_send
+            )
+            if progress.status is not Status.DONE:
+                return progress
+            on_progress(progress)
+
+
+def open_session(
+    url: str,
+    *,
+    settings: Settings | None,
+    desks: Sequence[Desk] = (),
+    executor: Executor | None = None,
+    observe: Observer = silent,
+    environ: Mapping[str, str] = os.environ,
+) -> Session:
+    """Open (or make) a store, and take up its active generation."""
+    store = Store(url, gone=runtime.gone)
+    try:
+        generation, used = active_generation(
+            store, settings, shipped=shipped_settings(), now_ns=runtime.now_ns()
+        )
+        work = Work(
+            settings=used,
+            generation=generation,
+            door_key=runtime.door_key(environ),
+            owner=runtime.owner(),
+            desks=tuple(desks),
+            executor=executor or Serial(),
+            observe=observe,
+        )
+    except BaseException:
+        store.close()
+        raise
+    return Session(store, work, used)
+
+
+def existing_store(url: str) -> Store:
+    """A store that is there already: for commands that only look.
+
+    Raises
+    ------
+    StoreError
+        There is no such file.
+    """
+    from streetbump.stores.engine import sqlite_path
+
+    path = sqlite_path(url)
+    if not path.is_file():
+        raise StoreError(f"store {path}: does not exist; streetbump run makes one")
+    return Store(url, gone=runtime.gone)
+
+
+def offer_files(
+    session: Session,
+    paths: Sequence[str],
+    options: TripOptions,
+    *,
+    stdin: Callable[[], bytes],
+) -> dict[str, str]:
+    """Queue trip files: upload id → name. Nothing is queued when one of them cannot be read."""
+    how = options.for_upload(door_key=session.work.door_key).encoded()
+    offers: dict[str, tuple[str, str]] = {}
+    for name in paths:
+        if name == STDIN:
+            data = stdin()
+            spool = session.store.path.with_name(session.store.path.name + ".spool")
+            path = spool / upload_id_of(data)
+            write_atomic(path, data, private=True)
+            offers[upload_id_of(data)] = ("standard input", str(path.absolute()))
+            continue
+        for path in trip_files([name]):
+            try:
+                offers[upload_id_of(path.read_bytes())] = (str(path), str(path.absolute()))
+            except OSError as exc:
+                raise InputError(f"{path}: {exc.strerror}") from exc
+    for upload_id, (name, source) in offers.items():
+        session.store.offer(
+            upload_id, name=Path(name).name, source=source, options=how, live=False,
+            now_ns=session.clock(),
+        )  # fmt: skip
+    return {upload_id: name for upload_id, (name, _) in offers.items()}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to."""
+
+    clusters: pd.DataFrame
+    rejected: pd.DataFrame
+    words: tuple[str, ...]
+    waiting: Progress | None
+
+
+def run(
+    session: Session,
+    paths: Sequence[str],
+    options: TripOptions,
+    *,
+    allow_send: bool,
+    stdin: Callable[[], bytes],
+    on_progress: OnProgress = lambda _p: None,
+) -> RunResult:
+    """Trip files → clusters → (if allowed) requests; the same as the worker, until idle."""
+    before = {(r.place_id, r.episode): r.state for r in session.store.outbox()}
+    offered = offer_files(session, paths, options, stdin=stdin)
+    last = session.until_idle(allow_send=allow_send, on_progress=on_progress)
+    refused = []
+    for upload_id, name in offered.items():
+        _, reason, hint = session.store.upload(upload_id) or ("", None, None)
+        if reason is not None:
+            refused.append((name, Rejected(upload_id, Reason(reason), hint or "")))
+    words = [
+        *_run_words(session, len(offered), refused),
+        *_report_words(session, before, allow_send),
+    ]
+    return RunResult(
+        cluster_table(session.store),
+        rejected_rows(refused),
+        tuple(words),
+        last if last.status is Status.WAIT else None,
+    )
+
+
+def _run_words(
+    session: Session, offered: int, refused: Sequence[tuple[str, Rejected]]
+) -> list[str]:
+    n = session.store.counts()
+    clusters = session.store.clusters()
+    due = int(flagged(clusters, settings=session.settings.flag).sum())
+    words = [
+        f"{offered} files offered, {len(refused)} refused",
+        f"store: {n['trips']} trips, {n['bumps']} jolts, {n['clusters']} clusters,"
+        f" {n['obstacles']} known obstacles, {due} clusters flagged",
+    ]
+    if n["trips"] and n["trips_unnamed"] == n["trips"]:
+        words.append(
+            "nothing is flagged: no trip names its device, and unnamed trips count in no quorum"
+            " (--device NAME names one, --trust-unnamed counts each as its own)"
+        )
+    elif due == 0 and len(clusters):
+        flag = session.settings.flag
+        words.append(
+            f"nothing is flagged: no cluster reaches {flag.min_devices} named devices"
+            f" on {flag.min_days} days with a sure class"
+        )
+    return words
+
+
+def _report_words(
+    session: Session, before: Mapping[tuple[str, int], str], allow_send: bool
+) -> list[str]:
+    if not session.work.desks:
+        return []
+    after = session.store.outbox()
+    changed = [r for r in after if before.get((r.place_id, r.episode)) != r.state]
+    by_state: dict[str, list[str]] = {}
+    for row in changed:
+        by_state.setdefault(row.state, []).append(row.request_id or row.token or row.place_id)
+    words = [
+        f"{state}: {len(ids)} ({', '.join(sorted(ids))})" for state, ids in sorted(by_state.items())
+    ]
+    if allow_send:
+        return [*words, "" if changed else "nothing new was reported"][: len(words) + (not changed)]
+    decided, _ = plan_now(
+        session.store,
+        [d.city for d in session.work.desks],
+        settings=session.settings,
+        now_ns=session.clock(),
+    )
+    due = sum(p.action is Action.SEND for p in decided)
+    return [f"dry run: {due} places would be reported; streetbump submit shows them, --send sends"]
+
+
+# ------------------------------------------------------------------------------- clusters
+
+
+def cluster_table(store: Store) -> pd.DataFrame:
+    """Every cluster of the active generation in the columns of the contract."""
+    places = store.places()
+    place_of = {c: (p.place_id, p.state) for p in places for c in p.clusters}
+    city_of = {row.place_id: row.city for row in store.outbox()}
+    return cluster_rows(store.clusters(), place_of=place_of, city_of=city_of)
+
+
+def narrow(
+    table: pd.DataFrame,
+    *,
+    bbox: tuple[float, float, float, float] | None,
+    classes: Sequence[str],
+    states: Sequence[str],
+    min_trips: int,
+) -> pd.DataFrame:
+    """The rows of a cluster table that were asked for. `bbox` is west, south, east, north."""
+    keep = table["n_trips"] >= min_trips
+    if bbox is not None:
+        from streetbump.geo import in_bbox
+
+        west, south, east, north = bbox
+        keep &= in_bbox(
+            table["lat_deg"].to_numpy(), table["lon_deg"].to_numpy(),
+            west=west, south=south, east=east, north=north,
+        )  # fmt: skip
+    if classes:
+        keep &= table["class"].isin(list(classes))
+    if states:
+        keep &= table["state"].isin(list(states))
+    return table[keep].reset_index(drop=True)
+
+
+def explain(store: Store, place_id: str) -> str:
+    """Why the system says what it says of a place, or of a cluster by its id.
+
+    Raises
+    ------
+    InputError
+        There is no such place or cluster.
+    """
+    place = store.place(place_id)
+    if place is None:
+        return _explain_cluster(store, place_id)
+    clusters = store.clusters_by_id(place.clusters)
+    members = store.members(place.clusters)
+    row = next((r for r in reversed(store.outbox()) if r.place_id == place_id), None)
+    request = None
+    if row is not None:
+        request = {"city": row.city, "state": row.state, "id": row.request_id, "token": row.token,
+                   "marker": row.marker, "note": row.note or None}  # fmt: skip
+    shown = {"place_id": place.place_id, "class": place.jolt_class, "state": place.state,
+             "episode": place.episode, "lat_deg": place.lat_deg, "lon_deg": place.lon_deg,
+             "why": place.why}  # fmt: skip
+    return explain_place(
+        shown,
+        clusters,
+        members,
+        handles=store.handles(members["trip_key"].tolist()),
+        history=store.history(place_id),
+        request=request,
+    )
+
+
+def _explain_cluster(store: Store, cluster_id: str) -> str:
+    clusters = store.clusters_by_id([cluster_id])
+    if len(clusters) == 0:
+        raise InputError(f"{cluster_id}: no such place or cluster; streetbump cluster lists them")
+    active = store.active()
+    settings = settings_of(active) if active else shipped_settings()
+    c = clusters.iloc[0]
+    members = store.members([cluster_id])
+    known = pd.notna(c["obstacle_id"])
+    shown = {"place_id": cluster_id, "class": c["class"], "episode": 0, "lat_deg": c["lat_deg"],
+             "lon_deg": c["lon_deg"], "state": "known_obstacle" if known else "candidate",
+             "why": "not flagged: " + why_not(c, settings=settings.flag)}  # fmt: skip
+    handles = store.handles(members["trip_key"].tolist())
+    return explain_place(shown, clusters, members, handles=handles, history=[], request=None)
+
+
+# ------------------------------------------------------------------------------- obstacles
+
+
+def import_obstacles(
+    session: Session, path: Path, *, kind: str | None, owner: str | None, source: str | None
+) -> tuple[Inventory, int, int]:
+    """Read an inventory into the store: what was read, how many rows are new, how many changed."""
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise InputError(f"{path}: {exc.strerror}") from exc
+    found = read_inventory(data, source=source or path.stem, kind=kind, owner=owner)
+    new, changed = put_obstacles(
+        session.store, found.rows, settings=session.settings, now_ns=session.clock()
+    )
+    return found, new, changed
+
+
+def inventory_words(found: Inventory, new: int, changed: int) -> list[str]:
+    """What became of an inventory's rows."""
+    words = [f"{len(found.rows)} distinct obstacles in {found.total} rows: {new} new,"
+             f" {changed} changed, {len(found.rows) - new - changed} known already"]  # fmt: skip
+    dropped = sum(found.dropped.values())
+    if dropped:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(found.dropped.items()))
+        words.append(f"{dropped} rows not used: {reasons}")
+    return [*words, *found.notes]
+
+
+# ------------------------------------------------------------------------------- submit
+
+PLAN_COLUMNS = ("place_id", "city", "action", "why", "priority", "class", "lat_deg", "lon_deg",
+                "marker", "description")  # fmt: skip
+
+
+def plan_table(session: Session) -> pd.DataFrame:
+    """What would go where, with its text, and why each other place would not."""
+    desks = {d.city.name: d for d in session.work.desks}
+    decided, facts = plan_now(
+        session.store,
+        [d.city for d in session.work.desks],
+        settings=session.settings,
+        now_ns=session.clock(),
+    )
+    rows = []
+    for planned in decided:
+        fact = facts[planned.place_id]
+        request = None
+        if planned.action is Action.SEND and planned.city is not None:
+            request = compose_planned(planned, fact, desks[planned.city].profile)
+        rows.append(
+            (planned.place_id, planned.city, planned.action.value, planned.why, planned.priority,
+             fact.jolt_class.value, fact.lat_deg, fact.lon_deg,
+             request.marker if request else None, request.description if request else None)
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(PLAN_COLUMNS))
+
+
+def outbox_table(store: Store) -> pd.DataFrame:
+    """Every request with its state."""
+    rows = [(r.place_id, r.episode, r.city, r.state, r.request_id, r.token, r.marker, r.attempts,
+             r.note or None) for r in store.outbox()]  # fmt: skip
+    names = ["place_id", "episode", "city", "state", "request_id", "token", "marker", "attempts",
+             "note"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def practice_profile(url: str) -> str:
+    """The text of the practice city's profile, with the address it was started at."""
+    shipped = resources.files("streetbump.data").joinpath("cities/sandbox.toml").read_text("utf-8")
+    old = shipped_city("sandbox").channel
+    return shipped.replace(getattr(old, "endpoint", ""), url)
+
+
+def check_live(desks: Sequence[Desk]) -> None:
+    """Refuse to send where a profile has not been made live.
+
+    Raises
+    ------
+    UsageError
+        ``--send`` without a city, or with a profile that is not live.
+    """
+    if not desks:
+        raise UsageError("--send: to which city? give --city FILE (or --city sandbox)")
+    for desk in desks:
+        if not desk.profile.live:
+            raise UsageError(
+                f"--send: the profile of {desk.city.name} is not live; set live = true in it"
+                " when the city has agreed"
+            )
+
+
+# ------------------------------------------------------------------------------- reprocess
+
+
+def reprocess(
+    session: Session,
+    *,
+    name: str,
+    settings: Settings | None,
+    paths: Sequence[str],
+    stdin: Callable[[], bytes],
+    on_progress: OnProgress = lambda _p: None,
+) -> list[str]:
+    """Compute every archived trip in a generation; begun before, it goes on where it stopped."""
+    generation = register(
+        session.store, settings or session.settings, name=name, now_ns=session.clock()
+    )
+    work = replace(
+        session.work, generation=generation, settings=settings or settings_of(generation)
+    )
+    again = replace(session, work=work, settings=work.settings)
+    if paths:
+        offer_files(again, paths, TripOptions(), stdin=stdin)
+    last = again.until_idle(lanes=("intake", "cluster"), on_progress=on_progress)
+    left = session.store.trips_pending(name)
+    clusters = session.store.clusters(name)
+    words = [f"generation {name!r}: {len(clusters)} clusters,"
+             f" {session.store.counts()['trips']} trips, {left} left"]  # fmt: skip
+    if not generation.active:
+        words.append(f"it is not active: streetbump promote {name} makes it so")
+    return words if last.status is Status.IDLE else [*words, last.what]
+
+
+def compare(store: Store, a: str, b: str) -> pd.DataFrame:
+    """Two generations side by side.
+
+    Raises
+    ------
+    UsageError
+        One of them does not exist.
+    """
+    known = {g.name: g for g in store.generations()}
+    for name in (a, b):
+        if name not in known:
+            raise UsageError(f"no generation is called {name!r}; there are {', '.join(known)}")
+    rows = {name: store.clusters(name) for name in (a, b)}
+    same = set(rows[a]["cluster_id"]) & set(rows[b]["cluster_id"])
+    table = []
+    for name, clusters in rows.items():
+        flag = settings_of(known[name]).flag
+        table.append(
+            {"generation": name, "active": known[name].active,
+             "trips_left": store.trips_pending(name), "clusters": len(clusters),
+             "in_both": len(same), "potholes": int((clusters["class"] == "pothole").sum()),
+             "known_obstacles": int(clusters["obstacle_id"].notna().sum()),
+             "flagged": int(flagged(clusters, settings=flag).sum())}
+        )  # fmt: skip
+    return pd.DataFrame(table)
+
+
+# ------------------------------------------------------------------------------- doctor
+
+
+def doctor(url: str, *, environ: Mapping[str, str] = os.environ) -> pd.DataFrame:
+    """What this installation and this store look like: one row per thing looked at."""
+    from streetbump.stores.engine import sqlite_path
+
+    packages = ("numpy", "scipy", "pandas", "pyarrow", "sqlalchemy", "httpx", "shapely")
+    rows = [("python", "ok", platform.python_version())]
+    rows += [(name, "ok", metadata.version(name)) for name in packages]
+    import pyexpat
+    import sqlite3
+
+    rows += [
+        ("sqlite", "ok", sqlite3.sqlite_version),
+        ("expat", "ok" if pyexpat.version_info >= (2, 6) else "old",
+         f"{'.'.join(map(str, pyexpat.version_info))}: XML with a DTD is refused in any case"),
+    ]  # fmt: skip
+    key = runtime.key_path(environ)
+    rows.append(("door key", "ok" if key.is_file() else "none yet", str(key)))
+    path = sqlite_path(url)
+    if not path.is_file():
+        return pd.DataFrame([*rows, ("store", "none yet", str(path))], columns=_DOCTOR)
+    with Store(url) as store:
+        n = store.counts()
+        rows.append(("store", "ok", f"{path}: {json.dumps(n)}"))
+        active = store.active()
+        if active is not None:
+            rows.append(("generation", "ok", f"{active.name} ({active.algorithm})"))
+        rows += [("lease", "held", f"{r} by {o}") for r, o, _ in store.leases()]
+        if n["uploads_queued"]:
+            rows.append(("uploads", "waiting", f"{n['uploads_queued']} queued"))
+    return pd.DataFrame(rows, columns=_DOCTOR)
+
+
+_DOCTOR = ["what", "state", "detail"]
+
+
+def doctor_trip(
+    path: str, options: TripOptions, *, settings: Settings, stdin: Callable[[], bytes]
+) -> list[dict[str, Any]]:
+    """What was seen in a trip file, what was assumed and why: one record per trip or refusal."""
+    how = options.for_upload(door_key=b"doctor stores nothing").for_reader()
+    records: list[dict[str, Any]] = []
+    for name, data in _contents([path], stdin):
+        for row in read(data, name=Path(name).name, options=how, pseudonym=_nobody):
+            if isinstance(row, Trip):
+                found = detect_trip(row, settings)
+                shown = int((found.bumps["score"] >= settings.detect.report_score).sum())
+                records.append({"file": name, **describe(row), "named": row.device is not None,
+                                "jolts": shown, "passes": len(found.passes)})  # fmt: skip
+            else:
+                records.append({"file": name, "part": row.part, "refused": row.reason.value,
+                                "hint": row.hint})  # fmt: skip
+    return records
+
+
+def doctor_city(name: str) -> list[tuple[str, str]]:
+    """What a city profile says, once it has been read without a fault."""
+    city, _ = runtime.load_city(name)
+    profile = city.profile
+    services = ", ".join(f"{k} → {s.code}" for k, s in sorted(profile.services.items()))
+    return [
+        ("name", profile.name),
+        ("title", profile.title),
+        ("timezone", profile.timezone),
+        ("channel", type(profile.channel).__name__),
+        ("endpoint", getattr(profile.channel, "endpoint", getattr(profile.channel, "path", ""))),
+        ("services", services),
+        ("live", "yes" if profile.live else "no: nothing is sent"),
+        ("this machine only", "yes" if profile.loopback else "no"),
+    ]
+
+
+def version() -> str:
+    """What this is, for bug reports."""
+    from streetbump import __version__
+
+    return f"streetbump {__version__} (Python {sys.version.split()[0]})"

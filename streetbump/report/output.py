@@ -1,0 +1,138 @@
+"""A table as text for people, JSON lines, CSV, GeoJSON or Parquet: unknown is null everywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from streetbump.errors import MissingExtra, UsageError
+
+FORMATS = ("table", "jsonl", "csv", "geojson")
+ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".geojson": "geojson", ".json": "geojson",
+           ".parquet": "parquet", ".gpkg": "gpkg", ".txt": "table"}  # fmt: skip
+
+
+def render(
+    frame: pd.DataFrame, kind: str, *, shown: Sequence[str] | None = None, width: int = 100
+) -> bytes:
+    r"""A table in one of the formats.
+
+    Parameters
+    ----------
+    kind : str
+        ``table``, ``jsonl``, ``csv``, ``geojson``, ``parquet`` or ``gpkg``.
+    shown : sequence of str or None
+        Columns of the table for people, which has less room; None shows all.
+
+    >>> render(pd.DataFrame({"a": [1.0, float("nan")]}), "jsonl")
+    b'{"a":1.0}\n{"a":null}\n'
+    """
+    if kind == "jsonl":
+        return "".join(f"{_json(row)}\n" for row in records(frame)).encode()
+    if kind == "csv":
+        return _escaped(frame).to_csv(index=False, lineterminator="\n").encode()
+    if kind == "geojson":
+        return _json(geojson(frame)).encode() + b"\n"
+    if kind == "parquet":
+        return _parquet(frame)
+    if kind == "gpkg":
+        raise MissingExtra.of("pyogrio", "gis")
+    if kind == "table":
+        return text_table(frame if shown is None else frame[list(shown)], width=width).encode()
+    raise UsageError(f"--format {kind}: one of {', '.join(FORMATS)}")
+
+
+def records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows as plain values, unknown as None."""
+    columns = {name: _values(frame[name]) for name in frame.columns}
+    for row in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _values(column: pd.Series) -> list[Any]:
+    unknown = column.isna().tolist()
+    return [None if u else v for v, u in zip(column.tolist(), unknown, strict=True)]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def geojson(frame: pd.DataFrame) -> dict[str, Any]:
+    """A FeatureCollection (RFC 7946); a row without a position keeps its row, geometry null."""
+    features = []
+    for row in records(frame):
+        lat, lon = row.get("lat_deg"), row.get("lon_deg")
+        point = None
+        if lat is not None and lon is not None:
+            point = {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]}
+        features.append({"type": "Feature", "geometry": point, "properties": row})
+    return {"type": "FeatureCollection", "features": features}
+
+
+def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    copy = frame.copy()
+    for name in copy.columns:
+        if copy[name].dtype.kind not in "iufb":
+            copy[name] = [
+                f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@", "\t", "\r") else v
+                for v in copy[name].tolist()
+            ]
+    return copy
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    """Parquet; with positions it is GeoParquet 1.1 (points as WKB)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if {"lat_deg", "lon_deg"} <= set(frame.columns):
+        import shapely
+
+        points = shapely.points(frame["lon_deg"].to_numpy(), frame["lat_deg"].to_numpy())
+        known = (frame["lon_deg"].notna() & frame["lat_deg"].notna()).to_numpy()
+        wkb = [w if k else None for w, k in zip(shapely.to_wkb(points), known, strict=True)]
+        table = table.append_column("geometry", pa.array(wkb, type=pa.binary()))
+        geo = {
+            "version": "1.1.0",
+            "primary_column": "geometry",
+            "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Point"]}},
+        }
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), "geo": _json(geo)})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="snappy")
+    return sink.getvalue()
+
+
+def text_table(frame: pd.DataFrame, *, width: int) -> str:
+    """A table for people; every cell is printed as it is, nothing is cut."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in frame.columns:
+        numeric = frame[name].dtype.kind in "iuf"
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+    for row in records(frame):
+        table.add_row(*(Text(_cell(v)) for v in row.values()))
+    sink = io.StringIO()
+    Console(file=sink, width=width, color_system=None, highlight=False).print(table)
+    return sink.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.6f}".rstrip("0").rstrip(".") if math.isfinite(value) else "–"
+    # Control characters of a file's name or a city's words must not reach the terminal.
+    return "".join(c if c.isprintable() else "\ufffd" for c in str(value))

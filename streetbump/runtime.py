@@ -1,0 +1,171 @@
+"""What comes from the machine: the clock, who we are, the secret of the door, city profiles.
+
+The effects at the edge, gathered, so that everything else is handed them as arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from streetbump.config import BoundaryFile, parse_city, shipped_city
+from streetbump.errors import ConfigError, StoreError
+from streetbump.sending import Desk
+from streetbump.stores.files import write_atomic
+from streetbump.submit.routing import City, polygon_wkb
+from streetbump.submit.secret import load_key
+from streetbump.submit.talk import CityClient
+
+KEY_FILE_VARIABLE = "STREETBUMP_KEY_FILE"
+_KEY_BYTES = 32
+
+
+def now_ns() -> int:
+    """The time, ns since 1970 UTC."""
+    return time.time_ns()
+
+
+# --------------------------------------------------------------------------- who we are
+
+
+def owner() -> str:
+    """The name of this process, in words that another one on this machine can check."""
+    return "|".join((socket.gethostname(), _boot(), str(os.getpid()), _start_of(os.getpid())))
+
+
+def gone(name: str) -> bool:
+    """Whether the process of that name certainly runs no more.
+
+    Only a process of this machine can be known to be gone; of others the lease must run out.
+    """
+    parts = name.split("|")
+    if len(parts) != 4 or parts[0] != socket.gethostname() or not _boot():
+        return False
+    if parts[1] != _boot():
+        return True  # before the last restart of this machine
+    return _start_of(int(parts[2])) != parts[3]
+
+
+def _boot() -> str:
+    """Identity of this start of the machine; empty where the system tells none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _start_of(pid: int) -> str:
+    """When a process began, in clock ticks since boot; empty when there is none such.
+
+    A zombie counts as gone: it holds nothing any more.
+    """
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2]
+    except OSError:
+        return ""
+    fields = after_name.split()
+    return "" if fields[0] in {"Z", "X"} else fields[19]
+
+
+# --------------------------------------------------------------------------- the door's key
+
+
+def key_path(environ: Mapping[str, str]) -> Path:
+    """Where the secret behind pseudonyms and trimming lies: beside no database.
+
+    ``$STREETBUMP_KEY_FILE``, else ``streetbump/door.key`` in the user's configuration folder.
+    """
+    said = environ.get(KEY_FILE_VARIABLE)
+    if said:
+        return Path(said)
+    base = environ.get("XDG_CONFIG_HOME") or environ.get("APPDATA")
+    return (Path(base) if base else Path.home() / ".config") / "streetbump" / "door.key"
+
+
+def door_key(environ: Mapping[str, str]) -> bytes:
+    """The secret behind pseudonyms and trimming; made on first use, readable by its owner only.
+
+    Whoever loses it cannot tell returning devices from new ones any more.
+
+    Raises
+    ------
+    StoreError
+        The file cannot be made or read, or does not hold a key.
+    """
+    path = key_path(environ)
+    try:
+        if not path.exists():
+            _make_key(path)
+        text = path.read_text("ascii").strip()
+        key = bytes.fromhex(text)
+    except (OSError, RuntimeError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise StoreError(
+            f"door key {path}: {reason}; set {KEY_FILE_VARIABLE} to a file that can be kept"
+        ) from exc
+    except (ValueError, UnicodeDecodeError) as exc:
+        raise StoreError(f"door key {path}: does not hold a key (64 hexadecimal digits)") from exc
+    if len(key) != _KEY_BYTES:
+        raise StoreError(f"door key {path}: does not hold a key (64 hexadecimal digits)")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key so that two processes starting together end up with the same one."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_atomic(fresh, secrets.token_hex(_KEY_BYTES).encode(), private=True)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass  # the other process was first; its key counts
+    finally:
+        fresh.unlink()
+
+
+# --------------------------------------------------------------------------- cities
+
+
+def load_city(name: str) -> tuple[City, Path]:
+    """A city from a profile file (or a shipped profile by name), and the folder of the file.
+
+    Raises
+    ------
+    ConfigError
+        The profile or its boundary file cannot be read, or is wrong.
+    """
+    path = Path(name)
+    if not path.exists() and "." not in name and "/" not in name:
+        return City(shipped_city(name)), Path()
+    profile = parse_city(_read_text(path), where=str(path))
+    boundary = profile.boundary
+    if not isinstance(boundary, BoundaryFile):
+        return City(profile), path.parent
+    outline = path.parent / boundary.path
+    return City(profile, polygon_wkb(_read_text(outline), where=str(outline))), path.parent
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            f"{path}: {getattr(exc, 'strerror', None) or 'is not UTF-8 text'}"
+        ) from exc
+
+
+def open_desk(name: str, *, environ: Mapping[str, str]) -> Desk:
+    """The desk of a city: its profile, and how to reach it."""
+    city, folder = load_city(name)
+    key = load_key(city.profile, environ=environ, folder=folder)
+
+    def connect() -> AbstractContextManager[CityClient]:
+        from streetbump.submit.georeport import GeoReport
+
+        return GeoReport(city.profile, key=key)
+
+    return Desk(city, connect, folder)

@@ -1,0 +1,68 @@
+"""Our plain CSV, the contract of docs/formats.md.
+
+Optional comment lines ``# streetbump-csv 1``, ``# device: NAME``, ``# synthetic: yes``; then a
+header with ``t,ax,ay,az`` and, if there are fixes, ``lat,lon,speed,heading,accuracy``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from streetbump.model import Floats, Reason
+from streetbump.trips.clock import counting
+from streetbump.trips.drive import Drive, Rows, from_rows
+from streetbump.trips.options import ReadOptions
+from streetbump.trips.refusal import Refusal, quoted
+from streetbump.trips.table import Layout, read_columns
+from streetbump.trips.text import Text
+
+FORMAT = "plain-csv"
+VERSION = "1"
+COLUMNS = ("t", "ax", "ay", "az", "lat", "lon", "speed", "heading", "accuracy")
+_COMMENT = re.compile(r"#\s*(streetbump-csv|device|synthetic)\s*[: ]\s*(.*?)\s*", re.IGNORECASE)
+
+
+def recognise(layout: Layout) -> bool:
+    """Whether the table says so in a comment, or has the contract's four needed columns."""
+    names = {name.lower() for name in layout.names}
+    return "streetbump-csv" in _comments(layout) or names >= set(COLUMNS[:4])
+
+
+def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
+    """The one drive in a plain CSV: seconds since 1970 UTC, m/s², Android sign, degrees."""
+    said = _comments(layout)
+    if said.get("streetbump-csv", VERSION) != VERSION:
+        raise Refusal(
+            Reason.VERSION, f"streetbump-csv {quoted(said['streetbump-csv'])} is not known here, "
+            f"only {VERSION}: update streetbump, or export version {VERSION}",
+        )  # fmt: skip
+    at = {c: layout.find(lambda n, c=c: n.lower() == c) for c in COLUMNS}  # type: ignore[misc]
+    _refuse_incomplete(at, layout)
+    columns = read_columns(text, layout, numbers=[i for i in at.values() if i is not None])
+
+    def get(column: str) -> Floats | None:
+        i = at[column]
+        return None if i is None else columns.numbers[i]
+
+    t, ax, ay, az = (columns.numbers[i] for c in COLUMNS[:4] if (i := at[c]) is not None)
+    rows = Rows(
+        counting(t), (ax, ay, az), get("lat"), get("lon"), get("speed"), get("heading"),
+        get("accuracy"), columns.rows, columns.lost,
+    )  # fmt: skip
+    synthetic = said.get("synthetic", "").lower() in ("yes", "true", "1")
+    device = said.get("device") or None
+    return (from_rows(rows, format=FORMAT, device=device, synthetic=synthetic),)
+
+
+def _comments(layout: Layout) -> dict[str, str]:
+    found = (_COMMENT.fullmatch(line) for line in layout.comments)
+    return {m[1].lower(): m[2] for m in found if m}
+
+
+def _refuse_incomplete(at: dict[str, int | None], layout: Layout) -> None:
+    if any(at[c] is None for c in ("ax", "ay", "az")):
+        raise Refusal(Reason.NO_ACCEL, f"line {layout.line}: the columns ax, ay, az are needed")
+    if at["t"] is None:
+        raise Refusal(Reason.SCHEMA, f"line {layout.line}: the column t (time) is needed")
+    if (at["lat"] is None) != (at["lon"] is None):
+        raise Refusal(Reason.SCHEMA, f"line {layout.line}: lat and lon are needed together")

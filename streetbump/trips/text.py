@@ -1,0 +1,179 @@
+"""The guard against hostile input: bytes → text that a table reader may be shown.
+
+Everything here is linear in the bytes and allocates at most a few bytes per byte.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from streetbump.model import Reason
+from streetbump.trips.refusal import Refusal
+
+LINE_BYTES = 16 * 1024
+"""Longest line taken (design 13)."""
+FIELDS = 256
+"""Most fields per line (design 13)."""
+ROWS = 2_000_000
+"""Most rows per file (design 13)."""
+HEAD_LINES = 60
+"""How many lines from the top are looked at to tell what a file is. Chosen by us."""
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "a zip archive: unpack it and give the CSV"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\x1f\x8b", "gzip: unpack it and give the CSV"),
+    (b"BZh", "bzip2: unpack it and give the CSV"),
+    (b"\xfd7zXZ\x00", "xz: unpack it and give the CSV"),
+    (b"\x28\xb5\x2f\xfd", "zstd: unpack it and give the CSV"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it and give the CSV"),
+    (b"Rar!", "a rar archive: unpack it and give the CSV"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"%PDF", "a PDF document"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"SQLite format 3", "a SQLite database"),
+    (b"\x89HDF", "an HDF5 file: export CSV"),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file: export CSV"),
+    (b"\x93NUMPY", "a NumPy file: export CSV"),
+    (b"PAR1", "a Parquet file: export CSV"),
+    (b"ARROW1", "an Arrow file: export CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document: export CSV"),
+    (b"\x80\x02", "a Python pickle, which is never loaded"),
+    (b"\x80\x03", "a Python pickle, which is never loaded"),
+    (b"\x80\x04", "a Python pickle, which is never loaded"),
+    (b"\x80\x05", "a Python pickle, which is never loaded"),
+)
+_ZIP_END = b"PK\x05\x06"
+_ZIP_END_REACH = 65_557  # the end record and the longest comment after it
+_HEADER_SIGNS = frozenset("°²³µ±")  # what loggers write in headers outside ASCII
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """Checked text: UTF-8 without a mark, lines end in LF, no control characters.
+
+    Attributes
+    ----------
+    data : bytes
+    lines : int
+        Lines that hold something.
+    head : tuple of str
+        The first lines, without their ends.
+    offsets : tuple of int
+        Where in `data` each line of `head` begins, and one more: where the next line begins.
+    warnings : tuple of str
+    """
+
+    data: bytes
+    lines: int
+    head: tuple[str, ...]
+    offsets: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def open_text(data: bytes) -> Text:
+    r"""The text in uploaded bytes, or a refusal.
+
+    >>> open_text(b"\xef\xbb\xbft,ax\r1,2\r").head
+    ('t,ax', '1,2')
+
+    Raises
+    ------
+    Refusal
+        EMPTY, UNSUPPORTED_TYPE, NO_ACCEL (a GPX track), ENCODING, CONTROL_CHARS, LINE_LIMIT,
+        ROW_LIMIT.
+    """
+    _refuse_other_kinds(data)
+    decoded, warnings = _as_utf8(data)
+    _refuse_control_characters(decoded)
+    unix = decoded
+    if b"\r" in decoded:
+        unix = decoded.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = _count_lines(unix)
+    if lines == 0:
+        raise Refusal(Reason.EMPTY, "the file holds nothing: was the recording stopped at once?")
+    head, offsets = _head(unix)
+    return Text(unix, lines, head, offsets, warnings)
+
+
+def _refuse_other_kinds(data: bytes) -> None:
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            raise Refusal(Reason.UNSUPPORTED_TYPE, f"this is {kind}")
+    if _ZIP_END in data[-_ZIP_END_REACH:] or data[257:262] == b"ustar":
+        raise Refusal(Reason.UNSUPPORTED_TYPE, "this is an archive: unpack it and give the CSV")
+    start = data[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if b"<gpx" in start:
+        raise Refusal(Reason.NO_ACCEL, "a GPX track has positions only: record acceleration too")
+    if start.startswith((b"<", b"{", b"[")):
+        raise Refusal(Reason.UNSUPPORTED_TYPE, "this is markup, not a table: export CSV")
+
+
+def _as_utf8(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return data.decode("utf-16").encode(), ("text was UTF-16",)
+        except UnicodeError as exc:
+            raise Refusal(Reason.ENCODING, "broken UTF-16: export the file as UTF-8") from exc
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if data.isascii():
+        return data, ()
+    try:
+        decoded = data.decode()
+    except UnicodeDecodeError as exc:
+        return _from_cp1252(data, exc)
+    if _UNSEEN.search(decoded):
+        raise Refusal(Reason.CONTROL_CHARS, "the text holds invisible marks that reorder it")
+    return data, ()
+
+
+def _from_cp1252(data: bytes, cause: UnicodeDecodeError) -> tuple[bytes, tuple[str, ...]]:
+    """Windows text, when all that is not ASCII are signs of units: other text has no proof."""
+    line = data.count(b"\n", 0, cause.start) + 1
+    refusal = Refusal(Reason.ENCODING, f"line {line} is not UTF-8: export the file as UTF-8")
+    try:
+        decoded = data.decode("cp1252")
+    except UnicodeDecodeError:
+        raise refusal from cause
+    odd = {c for c in set(decoded) if not c.isascii()}
+    if not odd <= _HEADER_SIGNS:
+        raise refusal from cause
+    return decoded.encode(), ("text was in the Windows code page 1252",)
+
+
+def _refuse_control_characters(data: bytes) -> None:
+    codes = np.frombuffer(data, dtype=np.uint8)
+    controls = np.count_nonzero(codes < 32) + np.count_nonzero(codes == 127)
+    if controls == sum(np.count_nonzero(codes == c) for c in (9, 10, 13)):
+        return
+    bad = (codes < 32) & (codes != 9) & (codes != 10) & (codes != 13) | (codes == 127)
+    line = data.count(b"\n", 0, int(np.argmax(bad))) + 1
+    raise Refusal(Reason.CONTROL_CHARS, f"line {line} holds control characters: not a text table")
+
+
+def _count_lines(data: bytes) -> int:
+    """Lines that are not empty; refuses too many, and lines that are too long."""
+    line_ends = np.frombuffer(data, dtype=np.uint8) == 10
+    if np.count_nonzero(line_ends) > ROWS + HEAD_LINES:
+        raise Refusal(Reason.ROW_LIMIT, f"more than {ROWS} rows: split the recording")
+    ends = np.flatnonzero(line_ends)
+    lengths = np.diff(ends, prepend=-1, append=len(data)) - 1
+    if lengths.max() > LINE_BYTES:
+        line = int(np.argmax(lengths > LINE_BYTES)) + 1
+        raise Refusal(Reason.LINE_LIMIT, f"line {line} is longer than {LINE_BYTES} bytes")
+    return int(np.count_nonzero(lengths))
+
+
+def _head(data: bytes) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    raw = data[: HEAD_LINES * (LINE_BYTES + 1)].split(b"\n", HEAD_LINES)[:HEAD_LINES]
+    raw = raw if raw[-1] else raw[:-1]  # what follows the last line end is no line
+    offsets = np.concatenate(([0], np.cumsum([len(line) + 1 for line in raw])))
+    return tuple(line.decode() for line in raw), tuple(offsets.tolist())

@@ -1,0 +1,166 @@
+"""Every dialect of a reply is read into one shape; what is no reply is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streetbump.errors import CityError
+from streetbump.submit.reading import read_requests, read_required, read_services
+
+XML = (
+    b"<service_requests%s><request><service_request_id%s>17</service_request_id></request>"
+    b"</service_requests>"
+)
+XML_NAMES = (
+    b'<r:service-requests xmlns:r="urn:x"><r:request><r:service-request-id>17'
+    b"</r:service-request-id></r:request></r:service-requests>"
+)
+ONE = [
+    # body, content type: each holds the one request 17
+    (b'[{"service_request_id": "17"}]', "application/json"),
+    (b'[{"service_request_id": 17}]', "application/json"),
+    (b'{"service_request_id": 17}', "application/json"),
+    (b'{"service_requests": [{"service_request_id": 17}]}', "application/json"),
+    (b'{"service_requests": {"request": {"service_request_id": 17}}}', "application/json"),
+    (b'{"service_requests": {"request": [{"service_request_id": 17}]}}', "application/json"),
+    (b'{"service_requests": [{"request": {"service_request_id": 17}}]}', "application/json"),
+    (b'{"requests": [{"servicerequest_id": "17"}]}', "text/plain"),
+    (b'\xef\xbb\xbf [{"service_request_id": " 17 "}]\n', "text/json; charset=utf-8"),
+    (b'[{"service_request_id": 17, "agency_responsible": {"recipient": ["x"]}}]', ""),
+    (XML % (b"", b""), "text/xml"),
+    (
+        b'<?xml version="1.0" encoding="utf-8"?>\n' + XML % (b' type="array"', b' type="integer"'),
+        "",
+    ),
+    (XML_NAMES, "application/xml"),
+    (b"<request><service_request_id>17</service_request_id></request>", "text/xml"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), ONE, ids=lambda v: str(v)[:40])
+def test_dialects_are_one_request(body: bytes, kind: str) -> None:
+    """Wrapper or none, one or many, number or text: the same request."""
+    (row,) = read_requests(body, kind)
+    assert row.request_id == "17"
+
+
+EMPTY = [b"[]", b'{"service_requests": []}', b"<service_requests/>",
+         b"<service_requests>\n</service_requests>"]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", EMPTY)
+def test_empty_list_is_no_request(body: bytes) -> None:
+    """A well-formed empty list says that there is nothing."""
+    assert read_requests(body, "application/json") == ()
+
+
+UNREADABLE = [
+    (b"", "application/json"),
+    (b"  \n", "text/xml"),
+    (b"null", "application/json"),
+    (b"17", "application/json"),
+    (b'"ok"', "application/json"),
+    (b"{}", "application/json"),
+    (b"[{}]", "application/json"),
+    (b"[null]", "application/json"),
+    (b"[[]]", "application/json"),
+    (b'{"status": "ok"}', "application/json"),
+    (b'[{"service_request_id": 1e400}]', "application/json"),
+    (b'[{"service_request_id": NaN}]', "application/json"),
+    (b'[{"service_request_id": "17"', "application/json"),
+    (b"[" * 200_000, "application/json"),
+    ('[{"service_request_id": 17}]'.encode("utf-16"), "application/json"),
+    (b"[{'service_request_id': 17}]", "application/json"),
+    (b'[{"service_request_id": 17}]', "text/html"),
+    (b"<!DOCTYPE html><html></html>", "application/json"),
+    (b"<html><body>Maintenance</body></html>", "text/xml"),
+    (b"<service_requests><request>", "text/xml"),
+    (b"<rss><channel/></rss>", "text/xml"),
+    (b'<?xml version="1.0" encoding="klingon"?><service_requests/>', "text/xml"),
+    (b'[{"code": 404, "description": "jurisdiction_id was not found"}]', "application/json"),
+    (b'{"errors": [{"code": 400, "description": "no"}]}', "application/json"),
+    (b'{"error": {"code": 400, "message": "no"}}', "application/json"),
+    (b"<errors><error><code>404</code><description>no</description></error></errors>", "text/xml"),
+    (b'<!DOCTYPE a [<!ENTITY b "c">]><service_requests/>', "text/xml"),
+    (b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><service_requests/>', "text/xml"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), UNREADABLE, ids=lambda v: str(v)[:40])
+def test_unreadable_is_never_an_empty_list(body: bytes, kind: str) -> None:
+    """What is not a list of requests is refused: it must not look like "nothing there"."""
+    with pytest.raises(CityError):
+        read_requests(body, kind)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["application/json", "text/xml", ""]))
+def test_any_bytes_are_read_or_refused(body: bytes, kind: str) -> None:
+    """No bytes do anything but give requests or a CityError."""
+    try:
+        rows = read_requests(body, kind)
+    except CityError:
+        return
+    assert isinstance(rows, tuple)
+
+
+def one(text: str) -> object:
+    return read_requests(f'[{{"service_request_id": 1, {text}}}]'.encode(), "application/json")[0]
+
+
+FIELDS = [
+    ('"lat": "42.5", "long": -71', {"lat_deg": 42.5, "lon_deg": -71.0}),
+    ('"lat": "", "long": null', {"lat_deg": None, "lon_deg": None}),
+    ('"lat": 91, "long": "nan"', {"lat_deg": None, "lon_deg": None}),
+    ('"latitude": 1, "lng": 2', {"lat_deg": 1.0, "lon_deg": 2.0}),
+    ('"status": "Closed"', {"status": "closed"}),
+    ('"status_note": "done"', {"status_notes": "done"}),
+    ('"service_code": 171', {"service_code": "171"}),
+    ('"requested_datetime": "2026-01-01T10:00:00+02:00"',
+     {"requested_utc": "2026-01-01T08:00:00Z"}),
+    ('"requested_datetime": "2026-01-01T10:00:00.123Z"', {"requested_utc": "2026-01-01T10:00:00Z"}),
+    ('"requested_datetime": "2026-01-01T10:00:00"', {"requested_utc": None}),
+    ('"requested_datetime": "yesterday"', {"requested_utc": None}),
+    ('"requested_datetime": 17', {"requested_utc": None}),
+    ('"description": "a\\u001b[31m\\u202eb"', {"description": "a [31m b"}),
+    ('"description": ["x"]', {"description": ""}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "fields"), FIELDS, ids=[f[0][:40] for f in FIELDS])
+def test_fields_are_read_leniently(text: str, fields: dict[str, object]) -> None:
+    """Numbers from text, times with a zone, no control characters; nothing is guessed."""
+    row = one(text)
+    assert {name: getattr(row, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize("bad", ['""', '"  "', "null", "true", "[1]", '"' + "9" * 129 + '"', "1.5"])
+def test_what_is_no_id(bad: str) -> None:
+    """Blank, too long, or not text or a whole number: no id. 0 is one."""
+    body = f'[{{"service_request_id": {bad}}}]'.encode()
+    assert read_requests(body, "application/json")[0].request_id is None
+    assert read_requests(b'[{"service_request_id": 0}]', "")[0].request_id == "0"
+
+
+def test_service_lists() -> None:
+    """A service list in its two forms; rows without a code are not services."""
+    xml = (
+        b"<services><service><service_code>1</service_code><service_name>Pothole</service_name>"
+        b"<metadata>true</metadata><type>batch</type></service></services>"
+    )
+    json = (
+        b'{"services": [{"service_code": 1, "service_name": "Pothole", "metadata": "true",'
+        b' "type": "batch"}, {"service_code": ""}]}'
+    )
+    assert read_services(xml, "text/xml") == read_services(json, "application/json")
+
+
+def test_required_attributes() -> None:
+    """Which questions must be answered, in JSON and XML."""
+    json = b'{"service_definition": {"service_code": 1, "attributes": [{"code": "A", "required":'
+    json += b' true}, {"code": "B", "required": "false"}]}}'
+    xml = b"<service_definition><service_code>1</service_code><attributes><attribute><code>A</code>"
+    xml += b"<required>true</required></attribute></attributes></service_definition>"
+    assert read_required(json, "application/json") == read_required(xml, "text/xml") == ("A",)
+    assert read_required(b'{"service_code": 1, "attributes": []}', "") == ()
