@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -175,7 +175,7 @@ def _width() -> int:
 
 
 def _stdin() -> bytes:
-    return click.get_binary_stream("stdin").read()
+    return sys.stdin.buffer.read()
 
 
 class Group(click.Group):
@@ -280,23 +280,25 @@ def _session(
 ) -> Iterator[Session]:
     """An open store with its generation, desks and executor; closed at the end."""
     from streetbump import commands, runtime
-    from streetbump.executors import Processes, Serial
+    from streetbump.executors import Executor, Processes, Serial
     from streetbump.observe import log, silent
 
     settings = commands.load_settings(values["settings_path"])
-    desks = [runtime.open_desk(name, environ=os.environ) for name in cities]
     pool = width if width is not None else (os.cpu_count() or 1 if files > _MANY_FILES else 1)
-    executor = Processes(pool) if pool > 1 else nullcontext(Serial())
-    with executor as chosen:
+    with ExitStack() as stack:
+        desks = [runtime.open_desk(name, environ=os.environ, stack=stack) for name in cities]
+        executor: Executor = Serial()
+        if pool > 1:
+            executor = stack.enter_context(Processes(pool))
         session = commands.open_session(
             values["url"],
             settings=settings,
             desks=desks,
-            executor=chosen,
+            executor=executor,
             observe=log if values["verbose"] else silent,
         )
-        with session.store:
-            yield session
+        stack.enter_context(session.store)
+        yield session
 
 
 _MANY_FILES = 24

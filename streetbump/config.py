@@ -37,6 +37,8 @@ class DoorSettings(_Strict, frozen=True):
 
     trim_min_m: Annotated[float, Meta(ge=0, le=2000)]  # least length cut from either end
     trim_max_m: Annotated[float, Meta(ge=0, le=2000)]  # most; the length is keyed, not guessable
+    trim_floor_m: Annotated[float, Meta(ge=0, le=2000)]  # least length cut from a short drive
+    trim_share: Annotated[float, Meta(gt=0, lt=0.5)]  # most of a drive's reach that an end may cost
     original_days: Annotated[int, Meta(ge=0, le=30)]  # how long uploaded bytes are kept
     future_limit_s: Annotated[float, Meta(ge=0)]  # live door only: clocks run a little ahead
     age_limit_days: Annotated[float, Meta(ge=1)]  # live door only
@@ -183,6 +185,7 @@ def _check_order(s: Settings, where: str) -> None:
     pairs = (
         ("detect.off_ratio", s.detect.off_ratio, "detect.on_ratio", s.detect.on_ratio),
         ("door.trim_min_m", s.door.trim_min_m, "door.trim_max_m", s.door.trim_max_m),
+        ("door.trim_floor_m", s.door.trim_floor_m, "door.trim_min_m", s.door.trim_min_m),
         ("cluster.eps_m", s.cluster.eps_m, "cluster.max_extent_m", s.cluster.max_extent_m),
     )
     for low_name, low, high_name, high in pairs:

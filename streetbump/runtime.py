@@ -10,7 +10,8 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 from streetbump.config import BoundaryFile, parse_city, shipped_city
@@ -158,14 +159,18 @@ def _read_text(path: Path) -> str:
         ) from exc
 
 
-def open_desk(name: str, *, environ: Mapping[str, str]) -> Desk:
-    """The desk of a city: its profile, and how to reach it."""
+def open_desk(name: str, *, environ: Mapping[str, str], stack: ExitStack) -> Desk:
+    """The desk of a city: its profile, and the one client that keeps its pace.
+
+    The client is opened when something is due, and closed with `stack`.
+    """
     city, folder = load_city(name)
     key = load_key(city.profile, environ=environ, folder=folder)
 
-    def connect() -> AbstractContextManager[CityClient]:
+    @cache
+    def connect() -> CityClient:
         from streetbump.submit.georeport import GeoReport
 
-        return GeoReport(city.profile, key=key)
+        return stack.enter_context(GeoReport(city.profile, key=key))
 
     return Desk(city, connect, folder)

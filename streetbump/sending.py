@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -59,11 +58,12 @@ _STATE_OF_PLACE = {
 class Desk:
     """One city: where it is, how to reach it, where its work list lies.
 
-    `connect` opens a client as a context manager; nothing is opened before something is due.
+    `connect` gives the city's one client, which keeps the pace between its calls; it is not
+    asked for before something is due.
     """
 
     city: City
-    connect: Callable[[], AbstractContextManager[talk.CityClient]]
+    connect: Callable[[], talk.CityClient]
     folder: Path
 
     @property
@@ -338,14 +338,14 @@ def _begin(call: _Call, *, request: ServiceRequest, kind: JoltClass, row: Outbox
         return _settle(
             call, fresh, worklist.append(desk.folder / desk.profile.channel.path, request)
         )
-    with desk.connect() as client:
-        check = talk.check_service(client, desk.profile, kind.value, now_utc=sender.now_utc)
-        if not check.ok:
-            pause = BUSY_NS if check.try_again else BREAKER_NS
-            if check.retry_after_s is not None:
-                pause = round(check.retry_after_s * 1e9)
-            return Step(check.why, sender.now_ns + pause)
-        existing = talk.find_existing(client, request, desk.profile, now_utc=sender.now_utc)
+    client = desk.connect()
+    check = talk.check_service(client, desk.profile, kind.value, now_utc=sender.now_utc)
+    if not check.ok:
+        pause = BUSY_NS if check.try_again else BREAKER_NS
+        if check.retry_after_s is not None:
+            pause = round(check.retry_after_s * 1e9)
+        return Step(check.why, sender.now_ns + pause)
+    existing = talk.find_existing(client, request, desk.profile, now_utc=sender.now_utc)
     if not existing.certain:
         return Step(existing.why, sender.now_ns + BUSY_NS)
     fresh = _intend(call, request, row)
@@ -399,9 +399,9 @@ def _post(call: _Call, row: OutboxRow) -> Step:
         row, state=RequestState.SENDING.value, attempts=row.attempts + 1, sent_ns=sender.now_ns
     )
     sender.checkpoint("sending committed")
-    known = {r.request_id for r in sender.store.outbox() if r.request_id is not None}
-    with desk.connect() as client:
-        receipt = talk.send(client, request, desk.profile, known_ids=known, now_utc=sender.now_utc)
+    receipt = talk.send(
+        desk.connect(), request, desk.profile, known_ids=_known_ids(call), now_utc=sender.now_utc
+    )
     sender.checkpoint("answer received")
     return _settle(call, sending, receipt)
 
@@ -442,23 +442,29 @@ def _settle(call: _Call, row: OutboxRow, receipt: Receipt) -> Step:
     return Step(words)
 
 
+def _known_ids(call: _Call) -> set[str]:
+    """Ids and tokens this city has given us: another city may well use the same numbers."""
+    rows = [r for r in call.sender.store.outbox() if r.city == call.desk.city.name]
+    return {i for r in rows for i in (r.request_id, r.token) if i is not None}
+
+
 def _look_up(call: _Call, row: OutboxRow) -> Step:
+    """Look for a request of unclear outcome in the city's list; never send."""
     sent_ns = row.sent_ns if row.sent_ns is not None else row.created_ns
-    with call.desk.connect() as client:
-        receipt = talk.look_up(
-            client,
-            _request_of(row),
-            call.desk.profile,
-            sent_utc=datetime.fromtimestamp(sent_ns / 1e9, UTC),
-            now_utc=call.sender.now_utc,
-        )
+    receipt = talk.look_up(
+        call.desk.connect(),
+        _request_of(row),
+        call.desk.profile,
+        sent_utc=datetime.fromtimestamp(sent_ns / 1e9, UTC),
+        now_utc=call.sender.now_utc,
+    )
     return _settle(call, row, receipt)
 
 
 def _exchange(call: _Call, row: OutboxRow) -> Step:
-    known = {r.request_id for r in call.sender.store.outbox() if r.request_id is not None}
-    with call.desk.connect() as client:
-        receipt = talk.exchange(client, row.token or "", known_ids=known)
+    """Ask what number a token stands for by now."""
+    known = _known_ids(call) - {row.token or ""}
+    receipt = talk.exchange(call.desk.connect(), row.token or "", known_ids=known)
     return _settle(call, row, receipt)
 
 

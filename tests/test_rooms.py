@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("executors", "observe"),
     ("simulate",),
-    ("pipeline", "worker", "serve", "cli"),
+    ("sending", "pipeline", "runtime", "commands", "worker", "serve", "cli"),
 )
 """From the cellar up. A room uses what stands above it in this table, or beside it."""
 

@@ -52,7 +52,7 @@ def admit(
     key : bytes
         Secret of this installation; the same trip and key always give the same cut.
     settings : DoorSettings
-        With both trim lengths 0 nothing is cut.
+        With all trim lengths 0 nothing is cut.
     received_ns : int, optional
         When it came in, ns since 1970: at a live door only; sets the age and future limits.
 
@@ -80,7 +80,7 @@ def admit(
     if trimmed is None:
         return _no(
             trip, Reason.TOO_SHORT, "the drive never leaves the surroundings of its ends, which "
-            f"are cut off (up to {settings.trim_max_m:g} m): record longer drives",
+            f"are cut off (at least {settings.trim_floor_m:g} m): record longer drives",
         )  # fmt: skip
     left_s = float(trimmed.t_ns[-1] - trimmed.t_ns[0]) / 1e9 if len(trimmed.t_ns) else 0.0
     if left_s < MIN_USABLE_S:
@@ -112,13 +112,28 @@ def _clock_fault(trip: Trip, settings: DoorSettings, received_ns: int) -> Reject
 
 def _trim_lengths(trip: Trip, key: bytes, settings: DoorSettings) -> tuple[float, float]:
     """Metres cut from the start and from the end."""
-    span_m = settings.trim_max_m - settings.trim_min_m
+    lat, lon = trip.lat_e7 * 1e-7, trip.lon_e7 * 1e-7
 
-    def length(end: bytes) -> float:
+    def length(end: bytes, reach_m: float) -> float:
         mac = hmac.digest(key, b"trim\0" + end + trip.trip_id.encode(), hashlib.sha256)
-        return settings.trim_min_m + span_m * int.from_bytes(mac[:8], "big") / 2**64
+        least, most = _trim_bounds(reach_m, settings)
+        return least + (most - least) * int.from_bytes(mac[:8], "big") / 2**64
 
-    return length(b"start"), length(b"end")
+    return (
+        length(b"start", float(_away_m(lat, lon).max())),
+        length(b"end", float(_away_m(lat[::-1], lon[::-1]).max())),
+    )
+
+
+def _trim_bounds(reach_m: float, settings: DoorSettings) -> tuple[float, float]:
+    """Least and most metres to cut from an end whose drive gets `reach_m` away from it.
+
+    A short drive may not lose more than a share of its reach, or nothing of it would be left; but
+    never less than the floor is cut, and the length stays a draw: a fixed share could be undone.
+    """
+    most = max(settings.trim_floor_m, min(settings.trim_max_m, settings.trim_share * reach_m))
+    least = max(settings.trim_floor_m, min(settings.trim_min_m, settings.trim_share * reach_m / 2))
+    return least, most
 
 
 def _trimmed(trip: Trip, start_m: float, end_m: float) -> Trip | None:

@@ -85,7 +85,7 @@ def test_the_cut_is_the_same_each_time_and_another_under_another_key() -> None:
 
 def test_both_limits_at_zero_cut_nothing() -> None:
     """Who trims nothing keeps every sample."""
-    assert admitted(DRIVE, settings=door(trim_min_m=0, trim_max_m=0)) is DRIVE
+    assert admitted(DRIVE, settings=door(trim_min_m=0, trim_max_m=0, trim_floor_m=0)) is DRIVE
 
 
 def test_a_parked_phone_whose_fixes_wander_uses_up_no_length() -> None:
@@ -124,6 +124,20 @@ def test_a_trip_across_the_date_line_is_cut_by_its_real_length() -> None:
     assert 200 <= distance_m(0.0, 179.999, 0.0, got.lon_e7[0] * 1e-7) <= 560
 
 
+def test_a_short_drive_loses_less_but_never_less_than_the_floor() -> None:
+    """A drive of 900 m at 15 m/s loses 150 to 300 m at its start, another length under each key."""
+    trip = trip_in(plain_csv(seconds=60))
+    firsts = set()
+    for k in range(20):
+        got = admit(trip, key=bytes([k]) * 32, settings=DOOR)
+        if isinstance(got, Trip):
+            firsts.add(int(got.fix_t_ns[0]))
+            lat, lon = trip.lat_e7 * 1e-7, trip.lon_e7 * 1e-7
+            cut = distance_m(lat[0], lon[0], got.lat_e7[0] * 1e-7, got.lon_e7[0] * 1e-7)
+            assert 120 <= cut <= 300 + 4 * 15
+    assert len(firsts) >= 3
+
+
 @pytest.mark.parametrize(
     ("seconds", "reason"),
     [
@@ -134,7 +148,7 @@ def test_a_trip_across_the_date_line_is_cut_by_its_real_length() -> None:
 def test_a_drive_with_nothing_left_is_refused(seconds: int, reason: Reason) -> None:
     """What is shorter than its ends, or hardly longer, is not taken."""
     trip = trip_in(plain_csv(seconds=seconds))
-    got = admit(trip, key=KEY, settings=door(trim_min_m=250, trim_max_m=250))
+    got = admit(trip, key=KEY, settings=door(trim_min_m=250, trim_max_m=250, trim_floor_m=250))
     assert isinstance(got, Rejected)
     assert got.reason is reason
 
