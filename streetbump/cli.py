@@ -150,7 +150,7 @@ def _emit(
     kind: str | None,
     output: Path | None,
     *,
-    shown: Sequence[str] | None = None,
+    people: Any = None,
 ) -> None:
     """Write a table where and how it was asked for."""
     from streetbump.report.output import ENDINGS, render
@@ -160,12 +160,17 @@ def _emit(
         if kind is None and ending is None:
             raise UsageError(f"-o {output}: which format? one of {' '.join(ENDINGS)}")
         try:
-            output.write_bytes(render(frame, kind or ending or "", shown=shown))
+            output.write_bytes(render(frame, kind or ending or "", people=people))
         except OSError as exc:
             raise UsageError(f"-o {output}: {exc.strerror}") from exc
         return
     chosen = kind or ("table" if sys.stdout.isatty() else "jsonl")
-    click.echo(render(frame, chosen, shown=shown, width=_width()), nl=False)
+    click.echo(render(frame, chosen, people=people, width=_width()), nl=False)
+
+
+def _only(*names: str) -> Callable[[Any], Any]:
+    """Shows people these columns."""
+    return lambda frame: frame[list(names)]
 
 
 def _width() -> int:
@@ -216,10 +221,6 @@ def main() -> None:
 
 # ------------------------------------------------------------------------------- trips
 
-DETECT_SHOWN = ("t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class")
-CLUSTER_SHOWN = ("cluster_id", "place_id", "lat_deg", "lon_deg", "heading_deg", "n_devices",
-                 "n_days", "hits", "passes", "hit_rate_lo", "hit_rate_hi", "class", "severity",
-                 "state")  # fmt: skip
 TABLE_ROWS = 40
 """Rows shown to people by ``run``; programs get all."""
 
@@ -239,6 +240,7 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
     PATH is a trip file, a folder, or - for standard input.
     """
     from streetbump import commands
+    from streetbump.report.rows import cluster_people
 
     options = _trip_options(values)
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
@@ -261,7 +263,7 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
     if values["output"] is None and values["kind"] in {None, "table"} and sys.stdout.isatty():
         words.say(f"the first {TABLE_ROWS} of {len(table)} clusters; streetbump cluster has all")
         table = table.head(TABLE_ROWS)
-    _emit(table, values["kind"], values["output"], shown=CLUSTER_SHOWN)
+    _emit(table, values["kind"], values["output"], people=cluster_people)
     words.say(*result.words)
     if result.waiting is not None:
         words.say(f"not finished: {result.waiting.what or 'a city asked for patience'}; try again")
@@ -327,7 +329,14 @@ def detect(paths: tuple[str, ...], **values: Any) -> None:
             on_file=tell,
         )  # fmt: skip
     words.refused(found.rejected)
-    _emit(found.rows, values["kind"], values["output"], shown=DETECT_SHOWN)
+    _emit(
+        found.rows,
+        values["kind"],
+        values["output"],
+        people=_only(
+            "t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class"
+        ),
+    )
     if len(found.rejected):
         sys.exit(1)
 
@@ -342,6 +351,7 @@ def detect(paths: tuple[str, ...], **values: Any) -> None:
 def cluster(**values: Any) -> None:
     """List what many passes say together, what to look at first on top."""
     from streetbump import commands
+    from streetbump.report.rows import cluster_people
 
     box = _bbox(values["bbox"]) if values["bbox"] else None
     with commands.existing_store(values["url"]) as store:
@@ -349,7 +359,7 @@ def cluster(**values: Any) -> None:
             commands.cluster_table(store), bbox=box, classes=values["classes"],
             states=values["states"], min_trips=values["min_trips"],
         )  # fmt: skip
-    _emit(table, values["kind"], values["output"], shown=CLUSTER_SHOWN)
+    _emit(table, values["kind"], values["output"], people=cluster_people)
 
 
 def _bbox(text: str) -> tuple[float, float, float, float]:
@@ -380,7 +390,14 @@ def explain(place_id: str | None, trip: str | None, **values: Any) -> None:
     settings = commands.load_settings(values["settings_path"]) or shipped_settings()
     _print_records(commands.doctor_trip(trip, options, settings=settings, stdin=_stdin))
     found = commands.detect_files([trip], options, settings=settings, everything=True, stdin=_stdin)
-    _emit(found.rows, values["kind"], values["output"], shown=DETECT_SHOWN)
+    _emit(
+        found.rows,
+        values["kind"],
+        values["output"],
+        people=_only(
+            "t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class"
+        ),
+    )
 
 
 # ------------------------------------------------------------------------------- obstacles
@@ -420,7 +437,7 @@ def list_(**values: Any) -> None:
     with commands.existing_store(values["url"]) as store:
         table = store.obstacles()
     _emit(table, values["kind"], values["output"],
-          shown=("obstacle_id", "source", "source_id", "kind", "wkt", "owner"))  # fmt: skip
+          people=_only("obstacle_id", "source", "source_id", "kind", "wkt", "owner"))  # fmt: skip
 
 
 # ------------------------------------------------------------------------------- reports
@@ -440,7 +457,7 @@ def submit(**values: Any) -> None:
     with _session(values, cities=values["cities"]) as session:
         if not values["send"]:
             _emit(commands.plan_table(session), values["kind"], values["output"],
-                  shown=("place_id", "city", "action", "why", "marker"))  # fmt: skip
+                  people=_only("place_id", "city", "action", "why", "marker"))  # fmt: skip
             words.say("dry run: nothing was sent")
             return
         commands.check_live(session.work.desks)
@@ -448,7 +465,7 @@ def submit(**values: Any) -> None:
             last = session.until_idle(lanes=("submit",), allow_send=True, on_progress=_tell(tell))
         table = commands.outbox_table(session.store)
     _emit(table, values["kind"], values["output"],
-          shown=("place_id", "city", "state", "request_id", "token", "note"))  # fmt: skip
+          people=_only("place_id", "city", "state", "request_id", "token", "note"))  # fmt: skip
     if last.status is Status.WAIT:
         words.say(f"not finished: {last.what or 'a city asked for patience'}; try again")
         sys.exit(3)

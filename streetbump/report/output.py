@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 
 from streetbump.errors import MissingExtra, UsageError
+
+People = Callable[[pd.DataFrame], pd.DataFrame]
+"""Makes the few columns that people see of a table."""
 
 FORMATS = ("table", "jsonl", "csv", "geojson")
 ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".geojson": "geojson", ".json": "geojson",
@@ -18,7 +21,7 @@ ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".geojson": "geojson", ".json": "ge
 
 
 def render(
-    frame: pd.DataFrame, kind: str, *, shown: Sequence[str] | None = None, width: int = 100
+    frame: pd.DataFrame, kind: str, *, people: People | None = None, width: int = 100
 ) -> bytes:
     r"""A table in one of the formats.
 
@@ -26,8 +29,8 @@ def render(
     ----------
     kind : str
         ``table``, ``jsonl``, ``csv``, ``geojson``, ``parquet`` or ``gpkg``.
-    shown : sequence of str or None
-        Columns of the table for people, which has less room; None shows all.
+    people : callable or None
+        Makes of the table what people see, who have less room; None shows all.
 
     >>> render(pd.DataFrame({"a": [1.0, float("nan")]}), "jsonl")
     b'{"a":1.0}\n{"a":null}\n'
@@ -43,7 +46,7 @@ def render(
     if kind == "gpkg":
         raise MissingExtra.of("pyogrio", "gis")
     if kind == "table":
-        return text_table(frame if shown is None else frame[list(shown)], width=width).encode()
+        return text_table(frame if people is None else people(frame), width=width).encode()
     raise UsageError(f"--format {kind}: one of {', '.join(FORMATS)}")
 
 
@@ -121,7 +124,7 @@ def text_table(frame: pd.DataFrame, *, width: int) -> str:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "iuf"
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in records(frame):
         table.add_row(*(Text(_cell(v)) for v in row.values()))
     sink = io.StringIO()

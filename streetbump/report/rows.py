@@ -69,6 +69,36 @@ def cluster_rows(
     return pd.DataFrame({c: columns.get(c, table.get(c)) for c in CLUSTER_COLUMNS})
 
 
+COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+
+
+def cluster_people(table: pd.DataFrame) -> pd.DataFrame:
+    """A cluster table as a person reads it: fewer columns, ranges as one word."""
+    id_ = table["place_id"].where(table["place_id"].notna(), table["cluster_id"])
+    heading = (np.rint(table["heading_deg"].to_numpy() / 45).astype(np.int64) % 8).tolist()
+    words = {
+        "place or cluster": id_.tolist(),
+        "class": table["class"].tolist(),
+        "state": [s.replace("_", " ") for s in table["state"]],
+        "hits": [f"{h} of {p}" for h, p in zip(table["hits"], table["passes"], strict=True)],
+        "hit rate (90 %)": [
+            f"{a:.2f}-{b:.2f}"
+            for a, b in zip(table["hit_rate_lo"], table["hit_rate_hi"], strict=True)
+        ],
+        "devices": [
+            f"{n} on {d} days" if n else "none named"
+            for n, d in zip(table["n_devices"], table["n_days"], strict=True)
+        ],
+        "m/s²": [f"{v:.1f}" for v in table["severity"]],
+        "to": [COMPASS[h] for h in heading],
+        "position": [
+            f"{a:.6f}, {o:.6f} ±{e:.0f} m"
+            for a, o, e in zip(table["lat_deg"], table["lon_deg"], table["pos_err_m"], strict=True)
+        ],
+    }
+    return pd.DataFrame({name: pd.Series(column, dtype="str") for name, column in words.items()})
+
+
 def _state(known_obstacle: bool) -> str:
     return (PlaceState.KNOWN_OBSTACLE if known_obstacle else PlaceState.CANDIDATE).value
 
