@@ -536,6 +536,43 @@ def sandbox(
         city.stop()
 
 
+@main.group(cls=Group)
+def review() -> None:
+    """What a person decides on places before a city hears of them."""
+
+
+@review.command("list")
+@common_options
+def review_list(**values: Any) -> None:
+    """List the places that wait for a decision, and those that have one."""
+    from streetbump import commands
+
+    with commands.existing_store(values["url"]) as store:
+        table = commands.review_table(store)
+    _emit(table, values["kind"], values["output"])
+
+
+def _decision(name: str, help_text: str) -> None:
+    @review.command(name, help=help_text)
+    @click.argument("place_id", metavar="ID")
+    @click.option("--by", required=True, metavar="NAME", help="Who decides.")
+    @click.option("--note", default="", metavar="TEXT", help="Why, for those who ask later.")
+    @common_options
+    def decide(place_id: str, by: str, note: str, **values: Any) -> None:
+        from streetbump import commands, runtime
+
+        with commands.existing_store(values["url"]) as store:
+            place = commands.review(
+                store, place_id, name, by=by, note=note, now_ns=runtime.now_ns()
+            )
+        Words(quiet=values["quiet"], verbose=values["verbose"]).say(f"{place_id}: {place.why}")
+
+
+_decision("approve", "Let a place be reported.")
+_decision("hold", "Keep a place back until somebody approves it.")
+_decision("reject", "Never report a place.")
+
+
 # ------------------------------------------------------------------------------- generations
 
 
@@ -625,3 +662,7 @@ def _print_records(records: list[dict[str, Any]]) -> None:
         for name, value in record.items():
             click.echo(_printable(f"{name}: {value}"))
         click.echo()
+
+
+if __name__ == "__main__":
+    main()

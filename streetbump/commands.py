@@ -24,7 +24,7 @@ from streetbump.cluster.places import flagged, why_not
 from streetbump.config import Settings, parse_settings, shipped_city, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial
-from streetbump.model import Reason, Rejected, Trip, upload_id_of
+from streetbump.model import PlaceState, Reason, Rejected, Trip, upload_id_of
 from streetbump.observe import Observer, silent
 from streetbump.pipeline import (
     LANES,
@@ -42,7 +42,7 @@ from streetbump.pipeline import (
 from streetbump.report.explain import explain_place
 from streetbump.report.rows import cluster_rows, detect_rows, rejected_rows
 from streetbump.sending import Desk, compose_planned, plan_now
-from streetbump.stores import Store
+from streetbump.stores import PlaceRow, Store
 from streetbump.stores.files import write_atomic
 from streetbump.submit.plan import Action
 from streetbump.trips import parse_column_map, read
@@ -574,6 +574,50 @@ def check_live(desks: Sequence[Desk]) -> None:
                 f"--send: the profile of {desk.city.name} is not live; set live = true in it"
                 " when the city has agreed"
             )
+
+
+# ------------------------------------------------------------------------------- review
+
+DECISIONS = {"approve": "approved", "hold": "held", "reject": "rejected"}
+REVIEWED = {PlaceState.FLAGGED.value, PlaceState.HELD.value, PlaceState.REJECTED.value}
+REVIEW_COLUMNS = ("place_id", "class", "state", "review", "why", "lat_deg", "lon_deg")
+
+
+def review_table(store: Store) -> pd.DataFrame:
+    """The places that a person may decide on, and what was decided."""
+    rows = [(p.place_id, p.jolt_class, p.state, p.review, p.why, p.lat_deg, p.lon_deg)
+            for p in store.places() if p.state in REVIEWED]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(REVIEW_COLUMNS))
+
+
+def review(
+    store: Store, place_id: str, decision: str, *, by: str, note: str, now_ns: int
+) -> PlaceRow:
+    """Enter what a person decided on a place: ``approve``, ``hold`` or ``reject``.
+
+    Once every flagged place has a decision, the hold after a promotion is over.
+
+    Raises
+    ------
+    InputError
+        There is no such place, or a city has it already.
+    """
+    place = store.place(place_id)
+    if place is None:
+        raise InputError(f"{place_id}: no such place; streetbump review list shows them")
+    if place.state not in REVIEWED:
+        raise InputError(f"{place_id}: is {place.state}: there is nothing to decide any more")
+    state = PlaceState.REJECTED if decision == "reject" else PlaceState(place.state)
+    if decision != "reject" and state is PlaceState.REJECTED:
+        state = PlaceState.FLAGGED
+    why = f"{DECISIONS[decision]} by {by}" + (f": {note}" if note else "")
+    decided = replace(place, state=state.value, review=DECISIONS[decision], why=why)
+    store.review(decided, by=by, note=note, now_ns=now_ns)
+    active = store.active()
+    waiting = any(p.state == PlaceState.FLAGGED.value and not p.review for p in store.places())
+    if active is not None and active.review_first and not waiting:
+        store.end_first_review(active.name)
+    return decided
 
 
 # ------------------------------------------------------------------------------- reprocess

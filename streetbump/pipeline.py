@@ -366,6 +366,7 @@ def _detect_archived(store: Store, work: Work, now_ns: int) -> Progress:
             halo_m=work.settings.cluster.halo_m,
             owner=work.owner,
         )
+        work.checkpoint("trip committed")
     return Progress(Status.DONE, f"{len(ids)} archived trips computed")
 
 

@@ -5,12 +5,14 @@ Rows that cannot be used are dropped, counted and reasoned, never guessed at.
 
 from __future__ import annotations
 
+import codecs
+import csv
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
+from io import StringIO
 from typing import Any
 
 import msgspec
@@ -87,6 +89,7 @@ def read_inventory(
     """
     if kind is not None and kind not in OBSTACLE_CLASS:
         raise InputError(f"--kind {kind}: not known; one of {', '.join(sorted(OBSTACLE_CLASS))}")
+    data = data.removeprefix(codecs.BOM_UTF8)
     is_json = data.lstrip()[:1] == b"{"
     table, dropped, notes = _from_geojson(data) if is_json else _from_csv(data)
     total = len(table) + sum(dropped.values())
@@ -104,7 +107,9 @@ def read_inventory(
 
 
 def _rows(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    ids = table["id"].where(table["id"].notna(), table["wkt"]).tolist()
+    # Without an id a row is known by its place; two kinds at one place are two obstacles.
+    places = [f"{k} {w}" for k, w in zip(table["kind"], table["wkt"], strict=True)]
+    ids = table["id"].where(table["id"].notna(), places).tolist()
     classes = table["kind"].map(lambda k: OBSTACLE_CLASS[k].value).tolist()
     return OBSTACLES.build(
         {
@@ -135,19 +140,22 @@ _COLUMNS = ("id", "kind", "owner", "valid_from", "valid_to", "wkt")
 
 def _from_csv(data: bytes) -> tuple[pd.DataFrame, Counter[str], list[str]]:
     text = _text(data)
-    first = text.split("\n", 1)[0].strip()
+    first = text.lstrip().split("\n", 1)[0].strip()
     separator = max(";,\t|", key=first.count)
     has_header = not _is_number(first.split(separator)[0])
-    raw = pd.read_csv(
-        BytesIO(text.encode()), sep=separator, header=0 if has_header else None, dtype=str,
-        keep_default_na=False, on_bad_lines="skip", skip_blank_lines=True,
-    )  # fmt: skip
+    records = _records(text, separator)
+    if not records:
+        raise InputError("the file is empty: there is nothing to import")
+    width = len(records[0])
+    body = [_fitted(r, width) for r in records[has_header:]]
+    rows = [r for r in body if len(r) == width]
     notes: list[str] = []
     dropped: Counter[str] = Counter()
-    lines = sum(1 for line in text.splitlines() if line.strip()) - has_header
-    if lines > len(raw):
-        dropped["wrong number of fields"] = lines - len(raw)
-    columns = {str(c).strip().lower(): c for c in raw.columns}
+    if len(rows) < len(body):
+        dropped["wrong number of fields"] = len(body) - len(rows)
+    raw = pd.DataFrame(rows, columns=range(width), dtype=object)
+    names = records[0] if has_header else []
+    columns = {name.strip().lower(): k for k, name in reversed(list(enumerate(names)))}
     lat_name, lon_name = _position_columns(raw, columns, notes, has_header=has_header)
     lat = pd.to_numeric(raw[lat_name].str.strip(), errors="coerce").to_numpy()
     lon = pd.to_numeric(raw[lon_name].str.strip(), errors="coerce").to_numpy()
@@ -173,9 +181,27 @@ def _from_csv(data: bytes) -> tuple[pd.DataFrame, Counter[str], list[str]]:
     return table.reset_index(drop=True), dropped, notes
 
 
+def _records(text: str, separator: str) -> list[list[str]]:
+    """The records of CSV text, a quoted line break inside one or not; blank lines are none."""
+    try:
+        found = list(csv.reader(StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as exc:
+        raise InputError(f"not valid CSV: {exc}") from exc
+    if text.count('"') % 2 and found and "\n" in found[-1][-1]:
+        raise InputError("not valid CSV: a quote is opened and never closed")
+    return [r for r in found if len(r) > 1 or "".join(r).strip()]
+
+
+def _fitted(record: list[str], width: int) -> list[str]:
+    """The record at the width of the first one, as far as only empty fields decide."""
+    while len(record) > width and not record[-1].strip():
+        record = record[:-1]
+    return record + [""] * (width - len(record))
+
+
 def _text(data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
 
@@ -201,8 +227,11 @@ def _position_columns(
             )
         return lat, lon
     numeric = [c for c in raw.columns if raw[c].map(_is_number).mean() > 0.9]
-    if len(numeric) < 2:
-        raise InputError("a table without header needs two columns of numbers: latitude, longitude")
+    if len(numeric) != 2:
+        raise InputError(
+            "a table without header needs exactly two columns of numbers, latitude and longitude "
+            f"(got {len(numeric)}): add a header"
+        )
     first = pd.to_numeric(raw[numeric[0]], errors="coerce").abs().median()
     notes.append("no header: columns taken as " + ("longitude, latitude" if first > 90 else
                                                    "latitude, longitude"))  # fmt: skip
@@ -273,7 +302,8 @@ def _from_feature(feature: Any) -> tuple[dict[str, Any] | None, str]:
         return None, "position out of range"
     if shape.bounds == (0.0, 0.0, 0.0, 0.0):
         return None, "position 0, 0"
-    properties = {str(k).lower(): v for k, v in (feature.get("properties") or {}).items()}
+    given = feature.get("properties")
+    properties = {k.lower(): v for k, v in given.items()} if isinstance(given, dict) else {}
     own_id = feature.get("id")
 
     def said(names: tuple[str, ...]) -> str | None:

@@ -900,10 +900,13 @@ class Store:
             found = self._places(c, [t.places.c.place_id == place_id])
         return found[0] if found else None
 
-    def put_place(self, place: PlaceRow, *, now_ns: int) -> None:
-        """Store a changed place, its links and its history."""
+    def review(self, place: PlaceRow, *, by: str, note: str, now_ns: int) -> None:
+        """Store what a person decided on a place, and who it was."""
         with self._write() as c:
             self._put_place(c, place, now_ns)
+            _history(c, place.place_id, place.state, place.episode, place.why, now_ns)
+            _audit(c, now_ns, "review", place.place_id,
+                   {"by": by, "decision": place.review, "note": note})  # fmt: skip
 
     @staticmethod
     def _put_place(c: sa.Connection, place: PlaceRow, now_ns: int) -> None:

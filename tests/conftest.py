@@ -1,0 +1,100 @@
+"""What the tests of the whole share: a workshop in a temporary folder, with a clock of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from streetbump import commands, runtime
+from streetbump.commands import Session, TripOptions
+from streetbump.config import Settings
+from streetbump.sending import Desk
+from streetbump.submit.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "fixtures" / "trips"
+TRIPS = tuple(sorted(str(p) for p in FIXTURES.glob("*-2026-*.csv")))
+NOON_NS = 1_773_600_000_000_000_000  # 2026-03-15 18:40 UTC, after the last fixture trip
+KEY = "11" * 32
+
+
+class Workshop:
+    """A folder with a door key, in which stores are opened and closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now_ns = NOON_NS
+        self.environ = {"STREETBUMP_KEY_FILE": str(folder / "door.key")}
+        (folder / "door.key").write_text(KEY)
+        self._stack = ExitStack()
+
+    def url(self, name: str = "s") -> str:
+        return f"sqlite:///{self.folder / name}.db"
+
+    def utc(self) -> datetime:
+        """The workshop's time, for a practice city."""
+        return datetime.fromtimestamp(self.now_ns / 1e9, UTC)
+
+    def open(
+        self,
+        name: str = "s",
+        *,
+        desks: Sequence[Desk] = (),
+        settings: Settings | None = None,
+        checkpoint: Callable[[str], None] | None = None,
+    ) -> Session:
+        """A session on the store of that name; closed at the end of the test."""
+        session = commands.open_session(
+            self.url(name), settings=settings, desks=desks, environ=self.environ
+        )
+        self._stack.enter_context(session.store)
+        work = session.work if checkpoint is None else replace(session.work, checkpoint=checkpoint)
+        return replace(session, work=work, clock=lambda: self.now_ns)
+
+    def desk(self, city: Sandbox, name: str = "city") -> Desk:
+        """The desk of a practice city that runs."""
+        path = self.folder / f"{name}.toml"
+        path.write_text(commands.practice_profile(city.url), "utf-8")
+        return runtime.open_desk(str(path), environ=os.environ, stack=self._stack)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    """A workshop in the test's own folder."""
+    made = Workshop(tmp_path)
+    yield made
+    made.close()
+
+
+def no_stdin() -> bytes:
+    """Standard input of a test that gives none."""
+    raise AssertionError("nothing should read standard input")
+
+
+def take_in(
+    session: Session, paths: Sequence[str] = TRIPS, *, allow_send: bool = False, **options: object
+) -> commands.RunResult:
+    """Run trips through a session, as ``streetbump run`` does."""
+    return commands.run(
+        session,
+        paths,
+        TripOptions(**options),  # type: ignore[arg-type]
+        allow_send=allow_send,
+        stdin=no_stdin,
+    )
+
+
+def import_inventory(session: Session) -> None:
+    """Import the fixtures' obstacles."""
+    commands.import_obstacles(
+        session, FIXTURES / "obstacles.geojson", kind=None, owner=None, source=None
+    )
