@@ -42,6 +42,7 @@ from streetbump.observe import Observer, silent
 from streetbump.sending import Desk, Sender, step
 from streetbump.stores import Generation, PlaceRow, Store, Taken, Upload
 from streetbump.stores.archive import Archive
+from streetbump.stores.regions import Follow
 from streetbump.trips import ReadOptions, parse_column_map, read
 from streetbump.trips.door import admit, pseudonym
 
@@ -414,9 +415,7 @@ def _cluster(store: Store, work: Work, now_ns: int) -> Progress:
     return Progress(Status.DONE, f"{len(stale)} cells clustered")
 
 
-def _follower(
-    work: Work,
-) -> Callable[[tuple[PlaceRow, ...], pd.DataFrame, Any], tuple[PlaceRow, ...]]:
+def _follower(work: Work) -> Follow:
     """The ledger's rule, in the store's words."""
 
     def decide(

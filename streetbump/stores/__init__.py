@@ -1,13 +1,13 @@
 """What is kept: the ledger, the trip archive, migrations."""
 
-from streetbump.stores.store import (
+from streetbump.stores.records import (
     Generation,
     OutboxRow,
     PlaceRow,
     Region,
-    Store,
     Taken,
     Upload,
 )
+from streetbump.stores.store import Store
 
 __all__ = ["Generation", "OutboxRow", "PlaceRow", "Region", "Store", "Taken", "Upload"]

@@ -1,0 +1,198 @@
+"""What every part of the store stands on: transactions, generations, leases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from streetbump.errors import GenerationError, StoreBusy
+from streetbump.stores import schema as t
+from streetbump.stores.archive import Archive
+from streetbump.stores.engine import open_engine, sqlite_path, translated
+from streetbump.stores.records import Generation
+from streetbump.stores.rows import chunks
+
+
+class Base:
+    """A database at `url` (``sqlite:///FILE``), with the trip archive beside it.
+
+    Parameters
+    ----------
+    gone : callable
+        Says of a lease's owner whether that process certainly runs no more.
+    """
+
+    def __init__(self, url: str, *, gone: Callable[[str], bool] = lambda _owner: False) -> None:
+        self.path: Path = sqlite_path(url)
+        self._engine = open_engine(url)
+        self._gone = gone
+        self.archive = Archive(self.path.with_name(self.path.name + ".trips"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with translated(str(self.path)), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with (
+            translated(str(self.path)),
+            self._engine.connect().execution_options(reading=True) as connection,
+        ):
+            yield connection
+
+    # ------------------------------------------------------------------ generations
+
+    def active(self) -> Generation | None:
+        """The active generation; None in a store that was never used."""
+        with self._read() as c:
+            row = c.execute(sa.select(t.generations).where(t.generations.c.active)).first()
+        return generation_or_none(row)
+
+    def generations(self) -> tuple[Generation, ...]:
+        """Every generation, the oldest first."""
+        query = sa.select(t.generations).order_by(t.generations.c.created_ns)
+        with self._read() as c:
+            return tuple(g for g in map(generation_or_none, c.execute(query)) if g)
+
+    def add_generation(
+        self, *, name: str, content: str, settings: str, algorithm: str, model: str, now_ns: int
+    ) -> Generation:
+        """Register a way of computing; the very first becomes the active one.
+
+        Raises
+        ------
+        GenerationError
+            The name stands for something else already.
+        """
+        with self._write() as c:
+            row = c.execute(sa.select(t.generations).where(t.generations.c.name == name)).first()
+            if row is not None and row.content != content:
+                raise GenerationError(
+                    f"generation {name!r} exists with other settings: choose another name"
+                )
+            if row is not None:
+                return as_generation(row)
+            first = c.execute(sa.select(sa.func.count()).select_from(t.generations)).scalar() == 0
+            added = Generation(name, content, settings, algorithm, model, first, False)
+            c.execute(t.generations.insert().values(**asdict(added), created_ns=now_ns))
+        return added
+
+    def end_first_review(self, name: str) -> None:
+        """Let the plans of a promoted generation through: a person has looked."""
+        with self._write() as c:
+            c.execute(
+                t.generations.update()
+                .where(t.generations.c.name == name)
+                .values(review_first=False)
+            )
+
+    # ------------------------------------------------------------------ leases
+
+    def _claim(
+        self, c: sa.Connection, resources: Iterable[str], owner: str, now_ns: int, until_ns: int
+    ) -> list[str]:
+        """Those of `resources` that `owner` holds from now on."""
+        wanted = list(resources)
+        held = {
+            row.resource: row
+            for part in chunks(wanted)
+            for row in c.execute(sa.select(t.leases).where(t.leases.c.resource.in_(part)))
+        }
+        got = []
+        for resource in wanted:
+            row = held.get(resource)
+            free = row is None or row.until_ns <= now_ns or row.owner == owner
+            if not free and row is not None and not self._gone(row.owner):
+                continue
+            epoch = 1 if row is None else row.epoch + 1
+            values = {"owner": owner, "epoch": epoch, "until_ns": until_ns}
+            c.execute(
+                upsert(t.leases)
+                .values(resource=resource, **values)
+                .on_conflict_do_update(index_elements=["resource"], set_=values)
+            )
+            got.append(resource)
+        return got
+
+    @staticmethod
+    def _finish(c: sa.Connection, resource: str, owner: str) -> None:
+        """End a lease inside the transaction that commits its work.
+
+        Raises
+        ------
+        StoreBusy
+            The lease has passed to somebody else: the work must not be committed.
+        """
+        done = c.execute(
+            t.leases.delete().where((t.leases.c.resource == resource) & (t.leases.c.owner == owner))
+        )
+        if done.rowcount != 1:
+            raise StoreBusy(f"the lease on {resource} has passed to another process")
+
+    @staticmethod
+    def _hold(c: sa.Connection, resource: str, owner: str) -> None:
+        """Check, inside a transaction, that a lease is still ours."""
+        row = c.execute(sa.select(t.leases.c.owner).where(t.leases.c.resource == resource)).first()
+        if row is None or row.owner != owner:
+            raise StoreBusy(f"the lease on {resource} has passed to another process")
+
+    def release(self, resource: str, owner: str) -> None:
+        """Give up a lease without having done the work."""
+        with self._write() as c:
+            c.execute(
+                t.leases.delete().where(
+                    (t.leases.c.resource == resource) & (t.leases.c.owner == owner)
+                )
+            )
+
+    def claim(self, resource: str, *, owner: str, now_ns: int, lease_ns: int) -> bool:
+        """Take a lease on something; False when another process holds it."""
+        with self._write() as c:
+            return bool(self._claim(c, [resource], owner, now_ns, now_ns + lease_ns))
+
+    def leases(self) -> list[tuple[str, str, int]]:
+        """Every lease: resource, owner, until (ns)."""
+        with self._read() as c:
+            rows = c.execute(sa.select(t.leases).order_by(t.leases.c.resource))
+            return [(r.resource, r.owner, r.until_ns) for r in rows]
+
+
+def generation_or_none(row: Any) -> Generation | None:
+    """The generation of a row, if there is a row."""
+    return None if row is None else as_generation(row)
+
+
+def as_generation(row: Any) -> Generation:
+    """The generation of a row."""
+    return Generation(
+        row.name,
+        row.content,
+        row.settings,
+        row.algorithm,
+        row.model,
+        row.active,
+        row.review_first,
+    )

@@ -1,0 +1,216 @@
+"""Places and requests: the part of the store that has a history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from streetbump.errors import StoreBusy, StoreError
+from streetbump.geo import cell_of
+from streetbump.stores import schema as t
+from streetbump.stores.base import Base
+from streetbump.stores.records import OutboxRow, PlaceRow
+from streetbump.stores.rows import audit_row, chunks
+
+
+class Ledger(Base):
+    """Places keep their id while clusters come and go; the outbox keeps what was sent."""
+
+    @staticmethod
+    def _places(c: sa.Connection, wheres: Sequence[Any]) -> tuple[PlaceRow, ...]:
+        rows = [r for where in wheres for r in c.execute(sa.select(t.places).where(where))]
+        links: dict[str, list[str]] = {}
+        for part in chunks([r.place_id for r in rows]):
+            for link in c.execute(
+                sa.select(t.place_links.c.place_id, t.place_links.c.cluster_id).where(
+                    t.place_links.c.place_id.in_(part) & t.place_links.c.until_ns.is_(None)
+                )
+            ):
+                links.setdefault(link.place_id, []).append(link.cluster_id)
+        return tuple(
+            PlaceRow(
+                place_id=r.place_id,
+                jolt_class=r._mapping["class"],
+                lat_deg=r.lat_deg,
+                lon_deg=r.lon_deg,
+                state=r.state,
+                episode=r.episode,
+                why=r.why,
+                review=r.review,
+                clusters=tuple(sorted(links.get(r.place_id, []))),
+            )
+            for r in sorted(rows, key=lambda r: r.place_id)
+        )
+
+    def places(self) -> tuple[PlaceRow, ...]:
+        """Every place, by id."""
+        with self._read() as c:
+            return self._places(c, [sa.true()])
+
+    def place(self, place_id: str) -> PlaceRow | None:
+        """One place; None when there is none of that id."""
+        with self._read() as c:
+            found = self._places(c, [t.places.c.place_id == place_id])
+        return found[0] if found else None
+
+    def review(self, place: PlaceRow, *, by: str, note: str, now_ns: int) -> None:
+        """Store what a person decided on a place, and who it was."""
+        with self._write() as c:
+            self._put_place(c, place, now_ns)
+            _history(c, place.place_id, place.state, place.episode, place.why, now_ns)
+            audit_row(c, now_ns, "review", place.place_id,
+                   {"by": by, "decision": place.review, "note": note})  # fmt: skip
+
+    @staticmethod
+    def _put_place(c: sa.Connection, place: PlaceRow, now_ns: int) -> None:
+        cell = int(cell_of(np.array([place.lat_deg]), np.array([place.lon_deg]))[0])
+        values = {
+            "class": place.jolt_class, "lat_deg": place.lat_deg, "lon_deg": place.lon_deg,
+            "cell": cell, "state": place.state, "episode": place.episode, "why": place.why,
+            "review": place.review, "updated_ns": now_ns,
+        }  # fmt: skip
+        before = c.execute(
+            sa.select(t.places.c.state, t.places.c.episode).where(
+                t.places.c.place_id == place.place_id
+            )
+        ).first()
+        c.execute(
+            upsert(t.places)
+            .values(place_id=place.place_id, **values)
+            .on_conflict_do_update(index_elements=["place_id"], set_=values)
+        )
+        if before is None or tuple(before) != (place.state, place.episode):
+            _history(c, place.place_id, place.state, place.episode, place.why, now_ns)
+        open_links = set(
+            c.execute(
+                sa.select(t.place_links.c.cluster_id).where(
+                    (t.place_links.c.place_id == place.place_id)
+                    & t.place_links.c.until_ns.is_(None)
+                )
+            ).scalars()
+        )
+        gone = open_links - set(place.clusters)
+        for part in chunks(sorted(gone)):
+            c.execute(
+                t.place_links.update()
+                .where(
+                    (t.place_links.c.place_id == place.place_id)
+                    & t.place_links.c.cluster_id.in_(part)
+                    & t.place_links.c.until_ns.is_(None)
+                )
+                .values(until_ns=now_ns)
+            )
+        for cluster_id in sorted(set(place.clusters) - open_links):
+            c.execute(
+                upsert(t.place_links)
+                .values(
+                    place_id=place.place_id, cluster_id=cluster_id, since_ns=now_ns, until_ns=None
+                )
+                .on_conflict_do_update(
+                    index_elements=["place_id", "cluster_id", "since_ns"],
+                    set_={"until_ns": None},
+                )
+            )
+
+    def history(self, place_id: str) -> list[dict[str, Any]]:
+        """What happened to a place, the oldest first."""
+        query = (
+            sa.select(t.place_history)
+            .where(t.place_history.c.place_id == place_id)
+            .order_by(t.place_history.c.number)
+        )
+        with self._read() as c:
+            return [dict(r._mapping) for r in c.execute(query)]
+
+    # ------------------------------------------------------------------ outbox
+
+    def outbox(self) -> tuple[OutboxRow, ...]:
+        """Every request, by place and episode."""
+        query = sa.select(*(t.outbox.c[f] for f in OutboxRow.__dataclass_fields__)).order_by(
+            t.outbox.c.place_id, t.outbox.c.episode
+        )
+        with self._read() as c:
+            return tuple(OutboxRow(*r) for r in c.execute(query))
+
+    def put_intent(
+        self, row: OutboxRow, *, payload_hash: str, resource: str, owner: str, now_ns: int
+    ) -> None:
+        """Commit what is about to be sent, before the first byte.
+
+        Raises
+        ------
+        StoreError
+            The place and episode have a request already.
+        """
+        with self._write() as c:
+            self._hold(c, resource, owner)
+            values = {f: getattr(row, f) for f in OutboxRow.__dataclass_fields__}
+            try:
+                c.execute(
+                    t.outbox.insert().values(**values, payload_hash=payload_hash, updated_ns=now_ns)
+                )
+            except sa.exc.IntegrityError as exc:
+                raise StoreError(
+                    f"place {row.place_id} has a request for episode {row.episode} already"
+                ) from exc
+            audit_row(c, now_ns, "intent", row.place_id, {"city": row.city, "hash": payload_hash})
+
+    def put_request_state(
+        self,
+        place_id: str,
+        episode: int,
+        *,
+        expected: Sequence[str],
+        values: dict[str, Any],
+        place: PlaceRow | None = None,
+        resource: str,
+        owner: str,
+        now_ns: int,
+    ) -> None:
+        """Move a request on, and its place with it; only from one of the `expected` states.
+
+        Raises
+        ------
+        StoreBusy
+            Another process moved it first, or the lease is gone.
+        """
+        with self._write() as c:
+            self._hold(c, resource, owner)
+            done = c.execute(
+                t.outbox.update()
+                .where(
+                    (t.outbox.c.place_id == place_id)
+                    & (t.outbox.c.episode == episode)
+                    & t.outbox.c.state.in_(list(expected))
+                )
+                .values(**values, updated_ns=now_ns)
+            )
+            if done.rowcount != 1:
+                raise StoreBusy(f"the request of place {place_id} was moved by another process")
+            if place is not None:
+                self._put_place(c, place, now_ns)
+            audit_row(
+                c, now_ns, "request", place_id, {k: v for k, v in values.items() if k != "request"}
+            )
+
+    def audit(self, subject: str | None = None) -> list[dict[str, Any]]:
+        """What was done, the oldest first; of one subject or of all."""
+        query = sa.select(t.audit).order_by(t.audit.c.number)
+        if subject is not None:
+            query = query.where(t.audit.c.subject == subject)
+        with self._read() as c:
+            return [dict(r._mapping) for r in c.execute(query)]
+
+
+def _history(
+    c: sa.Connection, place_id: str, state: str, episode: int, why: str, now_ns: int
+) -> None:
+    c.execute(
+        t.place_history.insert().values(
+            place_id=place_id, state=state, episode=episode, why=why, at_ns=now_ns
+        )
+    )

@@ -1,0 +1,298 @@
+"""Cells, clusters and obstacles: what is stored by place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from streetbump import model
+from streetbump.geo import cell_of, cells_around
+from streetbump.model import Clustering, Ints
+from streetbump.stores import schema as t
+from streetbump.stores.ledger import Ledger
+from streetbump.stores.records import PlaceRow, Region, digest_of
+from streetbump.stores.rows import audit_row, bulk, by_cells, by_keys, chunks, frame
+
+Follow = Callable[[tuple[PlaceRow, ...], pd.DataFrame, Any], tuple[PlaceRow, ...]]
+"""Decides which places begin or change, given places and clusters around, and which of the
+clusters may begin one."""
+
+
+class Regions(Ledger):
+    """Clusters are replaced by cell, and the places around them follow in the same transaction."""
+
+    def stale_cells(self, generation: str, *, limit: int) -> tuple[tuple[int, int], ...]:
+        """Cells whose inputs changed since they were clustered: (cell, digest of the inputs)."""
+        query = (
+            sa.select(t.cells.c.cell, t.cells.c.input_digest)
+            .where((t.cells.c.generation == generation) & t.cells.c.stale)
+            .order_by(t.cells.c.cell)
+            .limit(limit)
+        )
+        with self._read() as c:
+            return tuple((r.cell, r.input_digest) for r in c.execute(query))
+
+    def load_region(self, generation: str, cells: Ints) -> Region:
+        """Jolts, passes, trips and obstacles in the given cells."""
+        with self._read() as c:
+            bumps = by_cells(c, t.bumps, model.BUMPS, cells, generation=generation)
+            passes = by_cells(c, t.passes, model.PASSES, cells, generation=generation)
+            ids: set[str] = set()
+            for part in chunks(cells.tolist()):
+                ids.update(
+                    c.execute(
+                        sa.select(t.obstacle_cells.c.obstacle_id).where(
+                            t.obstacle_cells.c.cell.in_(part)
+                        )
+                    ).scalars()
+                )
+            obstacles = by_keys(c, t.obstacles.c.obstacle_id, model.OBSTACLES, sorted(ids))
+            keys = np.unique(np.concatenate((bumps["trip_key"], passes["trip_key"])))
+            trips = by_keys(c, t.trips.c.trip_key, model.TRIPS, keys.tolist())
+        return Region(bumps, passes, trips, obstacles)
+
+    def commit_clusters(
+        self,
+        generation: str,
+        cells: Sequence[tuple[int, int]],
+        found: Clustering,
+        *,
+        follow: Follow | None,
+        same_place_m: float,
+        halo_m: float,
+        owner: str,
+        now_ns: int,
+    ) -> None:
+        """Replace the clusters of some cells, and let the places follow.
+
+        Parameters
+        ----------
+        cells : sequence of (cell, digest)
+            As :meth:`stale_cells` gave them; a cell that changed meanwhile stays stale.
+        follow : callable or None
+            Decides which places begin or change, given the places and clusters around and which
+            clusters may begin a place; None where the generation is not the active one.
+        """
+        owned = np.array([cell for cell, _ in cells], dtype=np.int64)
+        with self._write() as c:
+            self._finish(c, f"clusters:{generation}", owner)
+            for part in chunks(owned.tolist()):
+                old = sa.select(t.clusters.c.cluster_id).where(
+                    (t.clusters.c.generation == generation) & t.clusters.c.cell.in_(part)
+                )
+                c.execute(
+                    t.members.delete().where(
+                        (t.members.c.generation == generation) & t.members.c.cluster_id.in_(old)
+                    )
+                )
+                for table in (t.clusters, t.stretches):
+                    c.execute(
+                        table.delete().where(
+                            (table.c.generation == generation) & table.c.cell.in_(part)
+                        )
+                    )
+            bulk(c, t.clusters, found.clusters, generation=generation)
+            bulk(c, t.members, found.members, generation=generation)
+            bulk(c, t.stretches, found.stretches, generation=generation)
+            for cell, digest in cells:
+                c.execute(
+                    t.cells.update()
+                    .where((t.cells.c.generation == generation) & (t.cells.c.cell == cell))
+                    .values(done_digest=digest, stale=t.cells.c.input_digest != digest)
+                )
+            if follow is not None:
+                self._follow(c, generation, owned, follow, same_place_m, halo_m, now_ns)
+
+    def _follow(
+        self,
+        c: sa.Connection,
+        generation: str,
+        owned: Ints,
+        follow: Follow,
+        same_place_m: float,
+        halo_m: float,
+        now_ns: int,
+    ) -> None:
+        # A cluster lies at most a halo from its cell, its place within same_place_m of it.
+        near = cells_around(owned, halo_m=halo_m + same_place_m)
+        wide = cells_around(near, halo_m=halo_m + same_place_m)
+        places = self._places(c, [t.places.c.cell.in_(part) for part in chunks(near.tolist())])
+        clusters = by_cells(c, t.clusters, model.CLUSTERS, wide, generation=generation)
+        creating = np.isin(clusters["cell"].to_numpy(), owned)
+        for place in follow(places, clusters, creating):
+            self._put_place(c, place, now_ns)
+
+    def clusters(self, generation: str | None = None) -> pd.DataFrame:
+        """Every cluster of a generation (``CLUSTERS``), by id; of the active one unless named."""
+        active = self.active()
+        if active is None:
+            return model.CLUSTERS.empty()
+        query = (
+            sa.select(*(t.clusters.c[name] for name in model.CLUSTERS.names))
+            .where(t.clusters.c.generation == (generation or active.name))
+            .order_by(t.clusters.c.cluster_id)
+        )
+        with self._read() as c:
+            return frame(c.execute(query).all(), model.CLUSTERS)
+
+    def clusters_by_id(self, ids: Iterable[str]) -> pd.DataFrame:
+        """The named clusters of the active generation, by id."""
+        active = self.active()
+        if active is None:
+            return model.CLUSTERS.empty()
+        with self._read() as c:
+            return by_keys(
+                c, t.clusters.c.cluster_id, model.CLUSTERS, list(ids),
+                where=t.clusters.c.generation == active.name,
+            )  # fmt: skip
+
+    def stretches(self) -> pd.DataFrame:
+        """Every rough stretch of the active generation (``STRETCHES``)."""
+        active = self.active()
+        if active is None:
+            return model.STRETCHES.empty()
+        query = (
+            sa.select(*(t.stretches.c[name] for name in model.STRETCHES.names))
+            .where(t.stretches.c.generation == active.name)
+            .order_by(t.stretches.c.bin, t.stretches.c.heading_sector)
+        )
+        with self._read() as c:
+            return frame(c.execute(query).all(), model.STRETCHES)
+
+    def members(self, cluster_ids: Iterable[str]) -> pd.DataFrame:
+        """The jolts of some clusters of the active generation, with ``cluster_id`` and device."""
+        active = self.active()
+        columns = ["cluster_id", "device", "dated", *model.BUMPS.names]
+        rows: list[Any] = []
+        if active is not None:
+            query = (
+                sa.select(
+                    t.members.c.cluster_id,
+                    t.trips.c.device,
+                    t.trips.c.dated,
+                    *(t.bumps.c[name] for name in model.BUMPS.names),
+                )
+                .join(
+                    t.bumps,
+                    (t.bumps.c.generation == t.members.c.generation)
+                    & (t.bumps.c.trip_key == t.members.c.trip_key)
+                    & (t.bumps.c.seq == t.members.c.seq),
+                )
+                .join(t.trips, t.trips.c.trip_key == t.members.c.trip_key)
+                .where(t.members.c.generation == active.name)
+                .order_by(t.members.c.cluster_id, t.members.c.trip_key, t.members.c.seq)
+            )
+            with self._read() as c:
+                for part in chunks(list(cluster_ids)):
+                    rows += c.execute(query.where(t.members.c.cluster_id.in_(part))).all()
+        return pd.DataFrame(rows, columns=columns)
+
+    # ------------------------------------------------------------------ obstacles
+
+    def put_obstacles(self, rows: pd.DataFrame, *, points: Callable[[pd.DataFrame], Any],
+                      halo_m: float, now_ns: int) -> tuple[int, int]:  # fmt: skip
+        """Add or change known obstacles (``OBSTACLES``); an unchanged row changes nothing.
+
+        Returns
+        -------
+        tuple of int
+            How many rows are new, how many changed.
+        """
+        model.OBSTACLES.check(rows)
+        said = [n for n in model.OBSTACLES.names if n != "revision"]
+        with self._write() as c:
+            known = by_keys(
+                c, t.obstacles.c.obstacle_id, model.OBSTACLES, rows["obstacle_id"].tolist()
+            ).set_index("obstacle_id", drop=False)
+            new = rows[~rows["obstacle_id"].isin(known.index)]
+            same_id = rows[rows["obstacle_id"].isin(known.index)]
+            before = known.loc[same_id["obstacle_id"]].reset_index(drop=True)
+            after = same_id.reset_index(drop=True)
+            differs = ~(
+                (after[said] == before[said]) | (after[said].isna() & before[said].isna())
+            ).all(axis=1)
+            changed = after[differs].assign(revision=before["revision"][differs] + 1)
+            changes: dict[str, dict[int, int]] = {}
+            for part in (before[differs], changed, new.assign(revision=1)):
+                _obstacle_changes(part, points, changes)
+            self._apply_obstacle_changes(c, changes, halo_m)
+            _delete_by_id(c, t.obstacles, changed["obstacle_id"].tolist())
+            _delete_by_id(c, t.obstacle_cells, changed["obstacle_id"].tolist())
+            put = pd.concat([changed, new.assign(revision=1)], ignore_index=True)
+            if len(put):
+                put = model.OBSTACLES.build({n: put[n] for n in model.OBSTACLES.names})
+                bulk(c, t.obstacles, put)
+                cells = _obstacle_cells(put, points)
+                bulk(c, t.obstacle_cells, cells)
+                audit_row(c, now_ns, "obstacles", str(put["source"].iloc[0]),
+                       {"new": len(new), "changed": len(changed)})  # fmt: skip
+        return len(new), len(changed)
+
+    @staticmethod
+    def _apply_obstacle_changes(
+        c: sa.Connection, changes: dict[str, dict[int, int]], halo_m: float
+    ) -> None:
+        """Make every cell within a halo of a changed obstacle stale, where there are jolts."""
+        total: dict[int, int] = {}
+        for by_cell in changes.values():
+            for cell, digest in by_cell.items():
+                total[cell] = total.get(cell, 0) ^ digest
+        reach: dict[int, int] = {}
+        for cell, digest in total.items():
+            for target in cells_around(np.array([cell]), halo_m=halo_m).tolist():
+                reach[target] = reach.get(target, 0) ^ digest
+        generations = c.execute(sa.select(t.generations.c.name)).scalars().all()
+        for generation in generations:
+            for part in chunks(list(reach)):
+                rows = c.execute(
+                    sa.select(t.cells.c.cell, t.cells.c.input_digest).where(
+                        (t.cells.c.generation == generation) & t.cells.c.cell.in_(part)
+                    )
+                ).all()
+                for row in rows:
+                    c.execute(
+                        t.cells.update()
+                        .where((t.cells.c.generation == generation) & (t.cells.c.cell == row.cell))
+                        .values(input_digest=row.input_digest ^ reach[row.cell], stale=True)
+                    )
+
+    def obstacles(self) -> pd.DataFrame:
+        """Every known obstacle (``OBSTACLES``), by id."""
+        query = sa.select(*(t.obstacles.c[n] for n in model.OBSTACLES.names))
+        with self._read() as c:
+            return frame(c.execute(query.order_by("obstacle_id")).all(), model.OBSTACLES)
+
+
+def _obstacle_changes(
+    rows: pd.DataFrame,
+    points: Callable[[pd.DataFrame], Any],
+    changes: dict[str, dict[int, int]],
+) -> None:
+    """Add each row's digest at each of its cells to `changes`."""
+    if len(rows) == 0:
+        return
+    digests = {
+        i: digest_of("obstacle", i, r)
+        for i, r in zip(rows["obstacle_id"], rows["revision"].tolist(), strict=True)
+    }
+    cells = _obstacle_cells(rows, points)
+    for cell, i in zip(cells["cell"].tolist(), cells["obstacle_id"], strict=True):
+        by_cell = changes.setdefault(i, {})
+        by_cell[cell] = by_cell.get(cell, 0) ^ digests[i]
+
+
+def _obstacle_cells(rows: pd.DataFrame, points: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
+    """Which cells each obstacle lies in."""
+    xy, owner = points(rows)
+    cell = cell_of(xy[:, 1], xy[:, 0])
+    ids = rows["obstacle_id"].to_numpy(object)[owner]
+    return pd.DataFrame({"cell": cell, "obstacle_id": ids}).drop_duplicates(ignore_index=True)
+
+
+def _delete_by_id(c: sa.Connection, table: sa.Table, ids: list[str]) -> None:
+    for part in chunks(ids):
+        c.execute(table.delete().where(table.c.obstacle_id.in_(part)))

@@ -1,0 +1,140 @@
+"""Rows in and out of the database: whole frames, long lists, digests, notes for the audit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from streetbump import model
+from streetbump.geo import cells_around
+from streetbump.model import Ints
+from streetbump.stores import schema as t
+
+IN_CHUNK = 500
+"""Values in one IN list: under every database's limit on parameters."""
+
+
+def chunks(values: list[Any]) -> Iterator[list[Any]]:
+    """A long list in parts that fit one statement."""
+    for i in range(0, len(values), IN_CHUNK):
+        yield values[i : i + IN_CHUNK]
+
+
+def bulk(c: sa.Connection, table: sa.Table, frame: pd.DataFrame, **more: Any) -> None:
+    """Insert a whole frame; `more` are further columns, one value or one array each."""
+    if len(frame) == 0:
+        return
+    columns = {name: _plain(frame[name]) for name in frame.columns}
+    for name, value in more.items():
+        columns[name] = value.tolist() if isinstance(value, np.ndarray) else [value] * len(frame)
+    names = list(columns)
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    c.execute(table.insert(), rows)
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    """Python values of a column, unknown as None."""
+    unknown = column.isna()
+    values = column.tolist()
+    if not unknown.any():
+        return values
+    return [None if u else v for v, u in zip(values, unknown, strict=True)]
+
+
+def by_cells(
+    c: sa.Connection, table: sa.Table, kind: model.Table, cells: Ints, *, generation: str
+) -> pd.DataFrame:
+    """The rows of a table in some cells of a generation."""
+    query = sa.select(*(table.c[name] for name in kind.names)).where(
+        table.c.generation == generation
+    )
+    rows: list[Any] = []
+    for part in chunks(cells.tolist()):
+        rows += c.execute(query.where(table.c.cell.in_(part))).all()
+    return frame(rows, kind)
+
+
+def by_keys(
+    c: sa.Connection,
+    key: sa.Column[Any],
+    kind: model.Table,
+    values: list[Any],
+    *,
+    where: Any = None,
+) -> pd.DataFrame:
+    """The rows of a table with some keys; none for an unknown key."""
+    query = sa.select(*(key.table.c[name] for name in kind.names))
+    if where is not None:
+        query = query.where(where)
+    rows: list[Any] = []
+    for part in chunks(values):
+        rows += c.execute(query.where(key.in_(part))).all()
+    return frame(rows, kind)
+
+
+def frame(rows: Sequence[Any], kind: model.Table) -> pd.DataFrame:
+    """Rows of the database as a checked table."""
+    if not rows:
+        return kind.empty()
+    return kind.build(dict(zip(kind.names, zip(*rows, strict=True), strict=True)))
+
+
+def toggle(c: sa.Connection, generation: str, touched: Ints, change: int, halo_m: float) -> None:
+    """Exclusive-or `change` into every cell that depends on the touched ones."""
+    located = touched[touched >= 0]
+    if len(located) == 0:
+        return
+    targets = cells_around(located, halo_m=halo_m).tolist()
+    known: dict[int, int] = {}
+    for part in chunks(targets):
+        known.update(
+            c.execute(
+                sa.select(t.cells.c.cell, t.cells.c.input_digest).where(
+                    (t.cells.c.generation == generation) & t.cells.c.cell.in_(part)
+                )
+            ).all()
+        )
+    rows = [
+        {
+            "generation": generation,
+            "cell": cell,
+            "input_digest": known.get(cell, 0) ^ change,
+            "stale": True,
+        }
+        for cell in targets
+    ]
+    statement = upsert(t.cells)
+    c.execute(
+        statement.on_conflict_do_update(
+            index_elements=["generation", "cell"],
+            set_={"input_digest": statement.excluded.input_digest, "stale": True},
+        ),
+        rows,
+    )
+
+
+def audit_row(
+    c: sa.Connection, now_ns: int, what: str, subject: str, detail: dict[str, Any]
+) -> None:
+    """Note what was done, to what, when."""
+    c.execute(
+        t.audit.insert().values(
+            at_ns=now_ns, what=what, subject=subject, detail=json.dumps(detail, sort_keys=True)
+        )
+    )
+
+
+def _history(
+    c: sa.Connection, place_id: str, state: str, episode: int, why: str, now_ns: int
+) -> None:
+    c.execute(
+        t.place_history.insert().values(
+            place_id=place_id, state=state, episode=episode, why=why, at_ns=now_ns
+        )
+    )
