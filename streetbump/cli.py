@@ -203,6 +203,10 @@ class Group(click.Group):
             ctx.exit(0)
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise
+        except OSError as exc:
+            where = f"{exc.filename}: " if exc.filename else ""
+            click.echo(f"streetbump: {_printable(f'{where}{exc.strerror or exc}')}", err=True)
+            ctx.exit(4)
         except Exception as exc:
             # A fault of ours: nobody at a city's desk can use a traceback, a developer asks for it.
             if os.environ.get(TRACEBACK_VARIABLE):

@@ -43,7 +43,7 @@ from streetbump.report.explain import explain_place
 from streetbump.report.rows import cluster_rows, detect_rows, rejected_rows
 from streetbump.sending import Desk, compose_planned, plan_now
 from streetbump.stores import PlaceRow, Store
-from streetbump.stores.files import write_atomic
+from streetbump.stores.files import Files
 from streetbump.submit.plan import Action
 from streetbump.trips import parse_column_map, read
 from streetbump.trips.describe import describe
@@ -80,7 +80,7 @@ class TripOptions:
             device=pseudonym(self.device, key=door_key) if self.device else None,
             trust_unnamed=self.trust_unnamed,
         )
-        options.for_reader()  # a wrong zone or date is said before anything is queued
+        options.for_reader(Files())  # a wrong zone or date is said before anything is queued
         return options
 
 
@@ -157,7 +157,7 @@ def detect_files(
         All candidates, not only those at the operating point.
     """
     key = b"detect stores nothing"  # a pseudonym is never shown here
-    how = options.for_upload(door_key=key).for_reader()
+    how = options.for_upload(door_key=key).for_reader(Files())
     tables, refused = [], []
     for name, data in _contents(paths, stdin):
         on_file(name)
@@ -242,9 +242,10 @@ def open_session(
     executor: Executor | None = None,
     observe: Observer = silent,
     environ: Mapping[str, str] = os.environ,
+    files: Files | None = None,
 ) -> Session:
     """Open (or make) a store, and take up its active generation."""
-    store = Store(url, gone=runtime.gone)
+    store = Store(url, gone=runtime.gone, files=files)
     try:
         generation, used = active_generation(
             store, settings, shipped=shipped_settings(), now_ns=runtime.now_ns()
@@ -293,9 +294,8 @@ def offer_files(
     for name in paths:
         if name == STDIN:
             data = stdin()
-            spool = session.store.path.with_name(session.store.path.name + ".spool")
-            path = spool / upload_id_of(data)
-            write_atomic(path, data, private=True)
+            path = session.store.beside("spool") / upload_id_of(data)
+            session.store.files.write(path, data, private=True)
             offers[upload_id_of(data)] = ("standard input", str(path.absolute()))
             continue
         for path in trip_files([name]):
@@ -721,7 +721,7 @@ def doctor_trip(
     path: str, options: TripOptions, *, settings: Settings, stdin: Callable[[], bytes]
 ) -> list[dict[str, Any]]:
     """What was seen in a trip file, what was assumed and why: one record per trip or refusal."""
-    how = options.for_upload(door_key=b"doctor stores nothing").for_reader()
+    how = options.for_upload(door_key=b"doctor stores nothing").for_reader(Files())
     records: list[dict[str, Any]] = []
     for name, data in _contents([path], stdin):
         for row in read(data, name=Path(name).name, options=how, pseudonym=_nobody):

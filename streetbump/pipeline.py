@@ -42,6 +42,7 @@ from streetbump.observe import Observer, silent
 from streetbump.sending import Desk, Sender, step
 from streetbump.stores import Generation, PlaceRow, Store, Taken, Upload
 from streetbump.stores.archive import Archive
+from streetbump.stores.files import Files
 from streetbump.stores.regions import Follow
 from streetbump.trips import ReadOptions, parse_column_map, read
 from streetbump.trips.door import admit, pseudonym
@@ -94,13 +95,13 @@ class UploadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """As JSON, always the same text for the same options."""
         return msgspec.json.encode(self).decode()
 
-    def for_reader(self) -> ReadOptions:
+    def for_reader(self, files: Files) -> ReadOptions:
         """As the reader wants them; the position file is read here."""
         return ReadOptions(
             tz=self.tz,
             date=date.fromisoformat(self.date) if self.date else None,
             columns=parse_column_map(self.columns, where="--columns") if self.columns else None,
-            gps=Path(self.gps).read_bytes() if self.gps else None,
+            gps=files.read(Path(self.gps)) if self.gps else None,
         )
 
 
@@ -254,6 +255,7 @@ class _Job:
     upload: Upload
     settings: Settings
     door_key: bytes
+    files: Files
 
 
 @dataclass(frozen=True)
@@ -272,11 +274,11 @@ def _intake(store: Store, work: Work, now_ns: int) -> Progress:
     if not uploads:
         return _detect_archived(store, work, now_ns)
     work.checkpoint("upload claimed")
-    jobs = [_Job(upload, work.settings, work.door_key) for upload in uploads]
+    jobs = [_Job(upload, work.settings, work.door_key, store.files) for upload in uploads]
     for upload, result in zip(uploads, work.executor.map(take_in, jobs), strict=True):
         for one in result.taken:
             store.archive.save(one.trip)
-        store.commit_upload(
+        gone = store.commit_upload(
             upload,
             result.taken,
             result.rejected,
@@ -285,6 +287,8 @@ def _intake(store: Store, work: Work, now_ns: int) -> Progress:
             owner=work.owner,
             now_ns=now_ns,
         )
+        for trip_id in gone:
+            store.archive.delete(trip_id)
         work.observe(
             "upload",
             upload_id=upload.upload_id,
@@ -301,9 +305,9 @@ def take_in(job: _Job) -> TakenIn:
         hint = f"reading it was begun {MAX_ATTEMPTS} times and never ended"
         return _refused(upload, Reason.POISON, hint)
     try:
-        data = Path(upload.source).read_bytes()
+        data = job.files.read(Path(upload.source))
         options = msgspec.json.decode(upload.options, type=UploadOptions)
-        how = options.for_reader()
+        how = options.for_reader(job.files)
     except OSError as exc:
         return _refused(upload, Reason.UNREADABLE, f"cannot be read: {exc.strerror}")
     if upload_id_of(data) != upload.upload_id:

@@ -17,7 +17,7 @@ from pathlib import Path
 from streetbump.config import BoundaryFile, parse_city, shipped_city
 from streetbump.errors import ConfigError, StoreError
 from streetbump.sending import Desk
-from streetbump.stores.files import write_atomic
+from streetbump.stores.files import Files
 from streetbump.submit.routing import City, polygon_wkb
 from streetbump.submit.secret import load_key
 from streetbump.submit.talk import CityClient
@@ -119,7 +119,7 @@ def door_key(environ: Mapping[str, str]) -> bytes:
 def _make_key(path: Path) -> None:
     """Write a new key so that two processes starting together end up with the same one."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    write_atomic(fresh, secrets.token_hex(_KEY_BYTES).encode(), private=True)
+    Files().write(fresh, secrets.token_hex(_KEY_BYTES).encode(), private=True)
     try:
         os.link(fresh, path)
     except FileExistsError:

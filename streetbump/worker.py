@@ -19,7 +19,6 @@ from streetbump.commands import Session
 from streetbump.errors import InputError, StoreBusy
 from streetbump.model import upload_id_of
 from streetbump.pipeline import LANES, Progress, Status, UploadOptions, advance
-from streetbump.stores.files import sync_folder, write_atomic
 
 UNFINISHED = (".tmp", ".part")
 REJECTED = "rejected"
@@ -45,13 +44,14 @@ class Inbox:
             raise InputError(f"--inbox {folder}: no such folder")
         self._folder = folder
         self._session = session
-        self._originals = session.store.path.with_name(session.store.path.name + ".originals")
+        self._files = session.store.files
+        self._originals = session.store.beside("originals")
         self._seen: dict[Path, _Seen] = {}
 
     def look(self) -> None:
         """Queue what is new, move out what is done."""
-        for path in sorted(self._folder.iterdir()):
-            if not path.is_file() or path.name.startswith(".") or path.suffix in UNFINISHED:
+        for path in self._files.list(self._folder):
+            if path.name.startswith(".") or path.suffix in UNFINISHED:
                 continue
             upload_id = self._identify(path)
             if upload_id is not None:
@@ -69,7 +69,7 @@ class Inbox:
             known = self._seen.get(path)
             if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
                 return known.upload_id
-            upload_id = upload_id_of(path.read_bytes())
+            upload_id = upload_id_of(self._files.read(path))
         except FileNotFoundError:
             return None
         self._seen[path] = _Seen(stat.st_size, stat.st_mtime_ns, upload_id)
@@ -96,7 +96,6 @@ class Inbox:
 
     def _keep(self, path: Path, upload_id: str) -> None:
         """Move an accepted file to the originals, for a mended reader to read again."""
-        self._originals.mkdir(mode=0o700, exist_ok=True)
         self._move(path, self._originals / upload_id)
 
     def _set_aside(self, path: Path, upload_id: str, reason: str, hint: str) -> None:
@@ -105,25 +104,22 @@ class Inbox:
         note = {"file": path.name, "upload_id": upload_id, "reason": reason, "hint": hint}
         target = folder / f"{upload_id[:12]}-{path.name}"
         text = json.dumps(note, ensure_ascii=False, indent=1) + "\n"
-        write_atomic(target.with_name(target.name + ".reason.json"), text.encode())
+        self._files.write(target.with_name(target.name + ".reason.json"), text.encode())
         self._move(path, target)
 
     def _move(self, path: Path, target: Path) -> None:
         try:
-            path.replace(target)
+            self._files.move(path, target)
         except FileNotFoundError:
             return  # another worker was first
-        sync_folder(target.parent)
         self._seen.pop(path, None)
 
     def _forget_originals(self) -> None:
         """Delete uploaded bytes after their time."""
-        if not self._originals.is_dir():
-            return
         limit_ns = self._session.settings.door.original_days * DAY_NS
-        for path in self._originals.iterdir():
+        for path in self._files.list(self._originals):
             if self._session.clock() - path.stat().st_mtime_ns > limit_ns:
-                path.unlink(missing_ok=True)
+                self._files.delete(path)
 
 
 def work(

@@ -15,6 +15,7 @@ from streetbump import commands, runtime
 from streetbump.commands import Session, TripOptions
 from streetbump.config import Settings
 from streetbump.sending import Desk
+from streetbump.stores.files import Files
 from streetbump.submit.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -48,10 +49,11 @@ class Workshop:
         desks: Sequence[Desk] = (),
         settings: Settings | None = None,
         checkpoint: Callable[[str], None] | None = None,
+        files: Files | None = None,
     ) -> Session:
         """A session on the store of that name; closed at the end of the test."""
         session = commands.open_session(
-            self.url(name), settings=settings, desks=desks, environ=self.environ
+            self.url(name), settings=settings, desks=desks, environ=self.environ, files=files
         )
         self._stack.enter_context(session.store)
         work = session.work if checkpoint is None else replace(session.work, checkpoint=checkpoint)

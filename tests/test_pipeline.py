@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from streetbump.errors import GenerationError, StoreBusy, UsageError
 from streetbump.executors import Processes
 from streetbump.geo import distance_m
 from streetbump.pipeline import Status, advance
+from streetbump.stores.files import Files
 from streetbump.submit.plan import Action
 from streetbump.submit.sandbox import Sandbox
 
@@ -251,15 +253,20 @@ def test_unnamed_trips_flag_nothing(workshop: Workshop) -> None:
     assert len(trusting.store.places()) >= 5
 
 
-def test_other_options_replace_the_trips_of_an_upload(workshop: Workshop) -> None:
-    """A file read again in another time zone is the same upload, not a second trip."""
-    path = workshop.folder / "2026-03-03 clock.csv"
+def clock_file() -> bytes:
+    """Five minutes with a clock that names no day: Physics Toolbox, ten samples a second."""
     rows = ["time,gFx,gFy,gFz,Latitude,Longitude,Speed (m/s),"]
     for k in range(3000):
-        clock = f"{10 + k // 36000}:{k // 600 % 60:02d}:{k // 10 % 60:02d}:{k % 10 * 100:03d}"
+        clock = f"10:{k // 600:02d}:{k // 10 % 60:02d}:{k % 10 * 100:03d}"
         wave = 1 + 0.02 * (k % 5)
         rows.append(f"{clock},0.01,0.02,{wave:.2f},{12 + k * 1e-5:.6f},20.000000,11.0,")
-    path.write_text("\n".join(rows) + "\n", "utf-8")
+    return ("\n".join(rows) + "\n").encode()
+
+
+def test_other_options_replace_the_trips_of_an_upload(workshop: Workshop) -> None:
+    """A file read again in another time zone is the same upload, not a second trip."""
+    path = workshop.folder / "clock.csv"
+    path.write_bytes(clock_file())
     session = workshop.open()
     take_in(session, [str(path)], date="2026-03-03", tz="UTC")
     first = session.store.counts()
@@ -422,6 +429,45 @@ def test_real_trips_may_not_be_mixed_up_with_simulated_ones(
     assert desk.profile.loopback
     assert set(table["action"]) == {"skip"}
     assert table["why"].str.contains("simulated").all()
+
+
+class FullDisk(Files):
+    """A file system that has room for so many more files."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, path: Path, data: bytes, *, private: bool = False) -> None:
+        self.room -= 1
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        super().write(path, data, private=private)
+
+
+def test_a_full_disk_accepts_nothing_it_cannot_keep(workshop: Workshop, reference: Session) -> None:
+    """No trip is accepted whose file is not in the archive; with room again, all is taken."""
+    files = FullDisk(room=5)
+    session = workshop.open(files=files)
+    import_inventory(session)
+    with pytest.raises(OSError, match="No space left"):
+        take_in(session)
+    assert session.store.counts()["trips"] == 5
+    assert len(list(session.store.archive.root.rglob("*.parquet"))) == 5
+    files.room = 100
+    take_in(session)
+    assert_same(session, reference)
+
+
+def test_a_trip_that_goes_leaves_no_file(workshop: Workshop) -> None:
+    """Read again under other options, the first reading is gone from the archive too."""
+    session = workshop.open()
+    path = workshop.folder / "clock.csv"
+    path.write_bytes(clock_file())
+    take_in(session, [str(path)], date="2026-03-03", tz="UTC")
+    (first,) = session.store.archive.root.rglob("*.parquet")
+    take_in(session, [str(path)], date="2026-03-04", tz="UTC")
+    (second,) = session.store.archive.root.rglob("*.parquet")
+    assert first != second
 
 
 def test_the_archive_is_needed_no_more_than_it_must(workshop: Workshop) -> None:

@@ -54,12 +54,23 @@ def match(at: Centres, obstacles: pd.DataFrame, *, reach_m: float) -> Matches:
 
 
 def points_of(obstacles: pd.DataFrame) -> tuple[Floats, Ints]:
-    """Longitude and latitude of points along each obstacle, and the row each belongs to."""
+    """Longitude and latitude of points along each obstacle, and the row each belongs to.
+
+    On an obstacle that crosses the antimeridian longitudes go on beyond 180.
+    """
     import shapely
 
-    shapes = shapely.segmentize(shapely.from_wkt(obstacles["wkt"].to_numpy(object)), LINE_STEP_DEG)
+    shapes = shapely.from_wkt(obstacles["wkt"].to_numpy(object))
+    west, _, east, _ = shapely.bounds(shapes).T
+    over = east - west > 180  # nothing is that wide: it crosses, and is not drawn round the Earth
+    shapes[over] = shapely.transform(shapes[over], _eastward)
+    shapes = shapely.segmentize(shapes, LINE_STEP_DEG)
     xy, owner = shapely.get_coordinates(shapes, return_index=True)
     return xy, owner.astype(np.int64)
+
+
+def _eastward(xy: Floats) -> Floats:
+    return np.column_stack((np.where(xy[:, 0] < 0, xy[:, 0] + 360.0, xy[:, 0]), xy[:, 1]))
 
 
 def listed_classes(found: Matches, obstacles: pd.DataFrame, *, n: int) -> Floats:

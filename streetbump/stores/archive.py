@@ -16,7 +16,7 @@ import numpy as np
 
 from streetbump.errors import StoreError
 from streetbump.model import Gravity, TimeBasis, Trip
-from streetbump.stores.files import write_atomic
+from streetbump.stores.files import Files
 
 VERSION = "streetbump-trip-1"
 
@@ -31,8 +31,9 @@ _AXES = "xyz"
 class Archive:
     """A folder of canonical trips."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, files: Files | None = None) -> None:
         self.root = root
+        self._files = files or Files()
 
     def path_of(self, trip_id: str) -> Path:
         """Where a trip lies: spread over 256 folders, so that none grows too large."""
@@ -41,8 +42,8 @@ class Archive:
     def save(self, trip: Trip) -> None:
         """Keep a trip; durable when this returns. A trip already there is left alone."""
         path = self.path_of(trip.trip_id)
-        if not path.exists():
-            write_atomic(path, to_bytes(trip), private=True)
+        if not self._files.exists(path):
+            self._files.write(path, to_bytes(trip), private=True)
 
     def load(self, trip_id: str) -> Trip:
         """The trip as it was saved.
@@ -54,7 +55,7 @@ class Archive:
         """
         path = self.path_of(trip_id)
         try:
-            trip = from_bytes(path.read_bytes())
+            trip = from_bytes(self._files.read(path))
         except FileNotFoundError as exc:
             raise StoreError(f"archive: trip {trip_id[:12]} is missing at {path}") from exc
         if trip.trip_id != trip_id:
@@ -63,7 +64,7 @@ class Archive:
 
     def delete(self, trip_id: str) -> None:
         """Remove a trip; nothing happens when it is not there."""
-        self.path_of(trip_id).unlink(missing_ok=True)
+        self._files.delete(self.path_of(trip_id))
 
 
 def to_bytes(trip: Trip) -> bytes:

@@ -16,6 +16,7 @@ from streetbump.errors import GenerationError, StoreBusy
 from streetbump.stores import schema as t
 from streetbump.stores.archive import Archive
 from streetbump.stores.engine import open_engine, sqlite_path, translated
+from streetbump.stores.files import Files
 from streetbump.stores.records import Generation
 from streetbump.stores.rows import chunks
 
@@ -27,13 +28,26 @@ class Base:
     ----------
     gone : callable
         Says of a lease's owner whether that process certainly runs no more.
+    files : Files or None
+        The file system; None is the real one.
     """
 
-    def __init__(self, url: str, *, gone: Callable[[str], bool] = lambda _owner: False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        gone: Callable[[str], bool] = lambda _owner: False,
+        files: Files | None = None,
+    ) -> None:
         self.path: Path = sqlite_path(url)
         self._engine = open_engine(url)
         self._gone = gone
-        self.archive = Archive(self.path.with_name(self.path.name + ".trips"))
+        self.files = files or Files()
+        self.archive = Archive(self.beside("trips"), self.files)
+
+    def beside(self, what: str) -> Path:
+        """The folder beside the database file that holds `what`."""
+        return self.path.with_name(f"{self.path.name}.{what}")
 
     def __enter__(self) -> Self:
         return self

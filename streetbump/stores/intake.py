@@ -102,11 +102,16 @@ class Intake(Base):
         halo_m: float,
         owner: str,
         now_ns: int,
-    ) -> None:
+    ) -> tuple[str, ...]:
         """End an upload: its trips with their detections, or the reason why there are none.
 
         The trips' files must be in the archive already. Trips that this upload gave under other
         options, and no other upload gives, go.
+
+        Returns
+        -------
+        tuple of str
+            Ids of the trips that went: their files in the archive are to be deleted.
         """
         with self._write() as c:
             self._finish(c, f"upload:{upload.upload_id}", owner)
@@ -119,8 +124,10 @@ class Intake(Base):
             )
             for one in taken:
                 self._put_trip(c, upload.upload_id, one, generation, halo_m)
-            for key in before - {one.trip.key for one in taken}:
+            gone = [
                 self._unlink(c, upload.upload_id, key, halo_m)
+                for key in sorted(before - {one.trip.key for one in taken})
+            ]
             first = rejected[0] if rejected else None
             c.execute(
                 t.uploads.update()
@@ -141,6 +148,7 @@ class Intake(Base):
                 c, now_ns, "upload", upload.upload_id,
                 {"trips": list(handles), "rejected": [r.reason.value for r in rejected]},
             )  # fmt: skip
+        return tuple(trip_id for trip_id in gone if trip_id is not None)
 
     def uploads(self) -> pd.DataFrame:
         """Every upload with its state and reason, by name."""
@@ -206,7 +214,8 @@ class Intake(Base):
             .values(device=device, synthetic=synthetic)
         )
 
-    def _unlink(self, c: sa.Connection, upload_id: str, key: int, halo_m: float) -> None:
+    def _unlink(self, c: sa.Connection, upload_id: str, key: int, halo_m: float) -> str | None:
+        """Take a trip from an upload; its id when nobody else has it and it is gone."""
         c.execute(
             t.upload_trips.delete().where(
                 (t.upload_trips.c.upload_id == upload_id) & (t.upload_trips.c.trip_key == key)
@@ -217,17 +226,18 @@ class Intake(Base):
         ).first()
         if others:
             self._settle_claims(c, key, halo_m)
-        else:
-            self._delete_trip(c, key, halo_m)
+            return None
+        return self._delete_trip(c, key, halo_m)
 
-    def _delete_trip(self, c: sa.Connection, key: int, halo_m: float) -> None:
-        """Remove a trip and its influence; its file in the archive is the caller's to delete."""
+    def _delete_trip(self, c: sa.Connection, key: int, halo_m: float) -> str:
+        """Remove a trip and its influence: its id, for its file in the archive must go too."""
         row = c.execute(sa.select(t.trips).where(t.trips.c.trip_key == key)).one()
         change = trip_digest(key, row.device, row.synthetic)
         for generation, cells in self._cells_of_trip(c, key).items():
             toggle(c, generation, cells, change, halo_m)
         for table in (t.bumps, t.passes, t.detections, t.trips):
             c.execute(table.delete().where(table.c.trip_key == key))
+        return str(row.trip_id)
 
     @staticmethod
     def _cells_of_trip(c: sa.Connection, key: int) -> dict[str, Ints]:

@@ -195,33 +195,36 @@ def town(seed: int, *, at: tuple[float, float] = HERE) -> Region:
     snapped = np.rint(sites / wide) * wide + rng.normal(0, 10, sites.shape)
     sites = np.where(at_border, snapped, sites)
     keys = rng.integers(-(2**63), 2**63 - 1, 40)
-    bumps, passes, obstacles = [], [], []
+    jolt_rows: list[dict[str, Any]] = []
+    pass_rows: list[dict[str, Any]] = []
+    obstacles = []
     for k, (x, y) in enumerate(sites):
         heading = float(rng.choice([0, 90, 180, 270]) + rng.normal(0, 5)) % 360
         chain = np.arange(rng.integers(4, 20)) * 6.0 if k % 10 == 0 else np.zeros(1)
         passing = rng.choice(keys, rng.integers(2, 12), replace=False)
         hitting = passing[rng.uniform(size=len(passing)) < rng.uniform(0.2, 1)]
-        t_ns = NOON_NS + rng.integers(0, 40 * DAY_NS)
-        for n, key in enumerate(passing):
+        first_ns = NOON_NS + int(rng.integers(0, 40 * DAY_NS))
+        for n, key in enumerate(passing.tolist()):
             turned = (heading + (180 if rng.uniform() < 0.2 else 0)) % 360
-            passes += [
-                drives(key, x + dx, y, at=at, t_utc_ns=t_ns + n * DAY_NS // 2 + i * 10**9,
-                       heading_deg=turned, seq=100 * k + i, weight=float(rng.choice([0.5, 1.0])))
+            t_ns = first_ns + n * DAY_NS // 2
+            pass_rows += [
+                {"trip_key": key, "east": x + dx, "north": y, "t_utc_ns": t_ns + i * 10**9,
+                 "heading_deg": turned, "seq": 100 * k + i, "weight": 1.0 - 0.5 * (n % 2)}
                 for i, dx in enumerate((-22, 0, 22))
             ]  # fmt: skip
-            if key in hitting:
-                scatter = rng.normal(0, rng.choice([1.0, 4.0]), (2, len(chain)))
-                bumps.append(
-                    jolts(x + chain + scatter[0], y + scatter[1], at=at, trip_key=key,
-                          seq=100 * k + np.arange(len(chain)), heading_deg=turned,
-                          t_utc_ns=t_ns + n * DAY_NS // 2 + 10**9,
-                          pos_err_m=rng.choice([2.0, 4.0, 12.0, 24.0]),
-                          speed_ms=rng.choice([5.0, 11.0, 20.0, np.nan]),
-                          peak_ms2=rng.uniform(2, 12, len(chain)),
-                          score=rng.uniform(2, 12, len(chain)),
-                          weight=rng.choice([0.5, 1.0]),
-                          **random_likelihoods(rng))
-                )  # fmt: skip
+            if key not in hitting:
+                continue
+            spread = rng.choice([1.0, 4.0])
+            jolt_rows += [
+                {"trip_key": key, "east": x + dx + rng.normal(0, spread),
+                 "north": y + rng.normal(0, spread), "seq": 100 * k + i,
+                 "heading_deg": turned, "t_utc_ns": t_ns + 10**9,
+                 "pos_err_m": rng.choice([2.0, 4.0, 12.0, 24.0]),
+                 "speed_ms": rng.choice([5.0, 11.0, 20.0, np.nan]),
+                 "peak_ms2": rng.uniform(2, 12), "score": rng.uniform(2, 12),
+                 "weight": 1.0 - 0.5 * (n % 2), **random_likelihoods(rng)}
+                for i, dx in enumerate(chain)
+            ]  # fmt: skip
         if k % 3 == 0:
             dx, dy = rng.normal(0, 12, 2)
             kind = str(rng.choice(["hump", "casting", "rail"]))
@@ -229,8 +232,6 @@ def town(seed: int, *, at: tuple[float, float] = HERE) -> Region:
             obstacles.append(
                 obstacle(line, [y + dy] * len(line), kind=kind, name=f"o{k:03}", at=at)
             )
-    bumps_table = pd.concat(bumps).reset_index(drop=True)
-    passes_table = pd.concat(passes).reset_index(drop=True)
     devices = [None if d < 3 else f"phone {d}" for d in rng.integers(0, 15, len(keys))]
     every = TRIPS.build(
         {
@@ -240,7 +241,22 @@ def town(seed: int, *, at: tuple[float, float] = HERE) -> Region:
             "synthetic": rng.uniform(size=len(keys)) < 0.2,
         }
     )
-    return Region(bumps_table, passes_table, every, pd.concat(obstacles).reset_index(drop=True))
+    return Region(
+        jolts(at=at, **_columns(jolt_rows)),
+        _passes(at, **_columns(pass_rows)),
+        every,
+        pd.concat(obstacles).reset_index(drop=True),
+    )
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    table = pd.DataFrame(rows).rename(columns={"east": "east_m", "north": "north_m"})
+    return {name: table[name].to_numpy() for name in table}
+
+
+def _passes(at: tuple[float, float], east_m: Any, north_m: Any, **columns: Any) -> pd.DataFrame:
+    bins = bin_of(*from_local_m(east_m, north_m, lat0_deg=at[0], lon0_deg=at[1]))
+    return PASSES.build({"bin": bins, "speed_ms": np.full(len(bins), 11.0), **columns})
 
 
 def random_likelihoods(rng: np.random.Generator) -> dict[str, float]:

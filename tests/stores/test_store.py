@@ -22,7 +22,7 @@ from streetbump.stores import Store, Taken, Upload
 from streetbump.stores import schema as tables
 from streetbump.stores.archive import Archive, from_bytes, to_bytes
 from streetbump.stores.engine import HEAD
-from streetbump.stores.files import write_atomic
+from streetbump.stores.files import Files
 
 HALO_M = 76.0
 DAY_NS = 86_400_000_000_000
@@ -284,15 +284,16 @@ def test_a_file_is_written_whole_or_not_at_all(
 ) -> None:
     """A failure before the rename leaves the old content."""
     path = tmp_path / "x"
-    write_atomic(path, b"old")
+    Files().write(path, b"old")
 
     def fails(_handle: int) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("streetbump.stores.files.os.fsync", fails)
     with pytest.raises(OSError, match="Input/output"):
-        write_atomic(path, b"new and longer")
+        Files().write(path, b"new and longer")
     assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
 def test_the_audit_names_trips_by_handles_only(store: Store) -> None:
