@@ -197,6 +197,8 @@ class Group(click.Group):
         except StreetbumpError as exc:
             click.echo(f"streetbump: {_printable(str(exc))}", err=True)
             ctx.exit(exc.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(130)
         except BrokenPipeError:
             # The reader of our output has gone (head, less): not a fault.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

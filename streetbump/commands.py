@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata, resources
@@ -52,6 +53,10 @@ from streetbump.trips.door import pseudonym
 OnProgress = Callable[[Progress], None]
 
 STDIN = "-"
+SHORT_S = 2.0
+"""A wait up to this long is waited out by a command, s."""
+WAITS = 60
+"""So many times in a row, then the command gives up and says to try again."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +221,7 @@ class Session:
     work: Work
     settings: Settings
     clock: Callable[[], int] = runtime.now_ns
+    sleep: Callable[[float], None] = time.sleep
 
     def until_idle(
         self,
@@ -224,14 +230,24 @@ class Session:
         allow_send: bool = False,
         on_progress: OnProgress = lambda _p: None,
     ) -> Progress:
-        """Advance until nothing is left; the last progress says whether something must wait."""
+        """Advance until nothing is left; the last progress says whether something must wait.
+
+        Short waits, for another process that is at work, are waited out here.
+        """
+        patience = WAITS
         while True:
             progress = advance(
                 self.store, now_ns=self.clock(), work=self.work, lanes=lanes, allow_send=allow_send
             )
-            if progress.status is not Status.DONE:
+            if progress.status is Status.DONE:
+                on_progress(progress)
+                patience = WAITS
+                continue
+            wait_s = ((progress.wait_until_ns or 0) - self.clock()) / 1e9
+            if progress.status is Status.IDLE or wait_s > SHORT_S or patience == 0:
                 return progress
-            on_progress(progress)
+            patience -= 1
+            self.sleep(max(wait_s, 0.05))
 
 
 def open_session(

@@ -53,6 +53,9 @@ LANES = ("intake", "cluster", "submit")
 MAX_ATTEMPTS = 3
 """A file that was begun this often and never ended has killed its reader. Chosen by us."""
 
+SOON_NS = 1_000_000_000
+"""When to look again where another process is at work, ns."""
+
 CELLS_AT_ONCE = 64
 """Storage cells clustered in one step: some 20 km² of a city. Chosen by us."""
 
@@ -272,7 +275,10 @@ def _intake(store: Store, work: Work, now_ns: int) -> Progress:
         owner=work.owner, now_ns=now_ns, lease_ns=work.lease_ns, limit=2 * work.executor.width
     )
     if not uploads:
-        return _detect_archived(store, work, now_ns)
+        progress = _detect_archived(store, work, now_ns)
+        if progress.status is Status.IDLE and store.uploads_waiting():
+            return Progress(Status.WAIT, "another process reads uploads", now_ns + SOON_NS)
+        return progress
     work.checkpoint("upload claimed")
     jobs = [_Job(upload, work.settings, work.door_key, store.files) for upload in uploads]
     for upload, result in zip(uploads, work.executor.map(take_in, jobs), strict=True):
@@ -390,7 +396,7 @@ def _cluster(store: Store, work: Work, now_ns: int) -> Progress:
         return IDLE
     resource = f"clusters:{name}"
     if not store.claim(resource, owner=work.owner, now_ns=now_ns, lease_ns=work.lease_ns):
-        return Progress(Status.WAIT, "another process clusters", now_ns + 1_000_000_000)
+        return Progress(Status.WAIT, "another process clusters", now_ns + SOON_NS)
     work.checkpoint("clusters claimed")
     stale = store.stale_cells(name, limit=CELLS_AT_ONCE)
     owned = np.array([cell for cell, _ in stale], dtype=np.int64)

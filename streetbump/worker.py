@@ -60,7 +60,7 @@ class Inbox:
 
     def waiting(self) -> bool:
         """Whether the ledger has uploads that nobody has finished."""
-        return self._session.store.counts()["uploads_queued"] > 0
+        return self._session.store.uploads_waiting()
 
     def _identify(self, path: Path) -> str | None:
         """The upload id of a file, hashed once per version of it; None when it vanished."""

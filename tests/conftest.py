@@ -57,7 +57,11 @@ class Workshop:
         )
         self._stack.enter_context(session.store)
         work = session.work if checkpoint is None else replace(session.work, checkpoint=checkpoint)
-        return replace(session, work=work, clock=lambda: self.now_ns)
+        return replace(session, work=work, clock=lambda: self.now_ns, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the workshop's clock run on."""
+        self.now_ns += round(seconds * 1e9)
 
     def desk(self, city: Sandbox, name: str = "city") -> Desk:
         """The desk of a practice city that runs."""

@@ -126,17 +126,25 @@ class Base:
     # ------------------------------------------------------------------ leases
 
     def _claim(
-        self, c: sa.Connection, resources: Iterable[str], owner: str, now_ns: int, until_ns: int
+        self,
+        c: sa.Connection,
+        resources: Iterable[str],
+        owner: str,
+        now_ns: int,
+        until_ns: int,
+        limit: int = 1,
     ) -> list[str]:
-        """Those of `resources` that `owner` holds from now on."""
+        """The first of `resources`, at most `limit`, that `owner` holds from now on."""
         wanted = list(resources)
         held = {
             row.resource: row
             for part in chunks(wanted)
             for row in c.execute(sa.select(t.leases).where(t.leases.c.resource.in_(part)))
         }
-        got = []
+        got: list[str] = []
         for resource in wanted:
+            if len(got) == limit:
+                break
             row = held.get(resource)
             free = row is None or row.until_ns <= now_ns or row.owner == owner
             if not free and row is not None and not self._gone(row.owner):

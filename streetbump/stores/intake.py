@@ -21,6 +21,9 @@ from streetbump.stores.base import Base
 from streetbump.stores.records import Taken, Upload, trip_digest
 from streetbump.stores.rows import audit_row, bulk, chunks, toggle
 
+LEASED_AT_MOST = 256
+"""Uploads that other workers may hold at once without hiding those that nobody holds."""
+
 
 class Intake(Base):
     """The upload table is the queue; trips and their detections are what was in it."""
@@ -64,22 +67,23 @@ class Intake(Base):
     def claim_uploads(
         self, *, owner: str, now_ns: int, lease_ns: int, limit: int
     ) -> tuple[Upload, ...]:
-        """Lease up to `limit` queued uploads, the longest waiting first."""
+        """Lease up to `limit` queued uploads, the longest waiting first.
+
+        One that was begun before comes after the others and alone, so that a file which kills its
+        reader takes no other down with it.
+        """
         query = (
             sa.select(t.uploads)
             .where(t.uploads.c.state == "queued")
-            .order_by(t.uploads.c.received_ns, t.uploads.c.upload_id)
-            .limit(limit * 4)
+            .order_by(t.uploads.c.attempts, t.uploads.c.received_ns, t.uploads.c.upload_id)
+            .limit(limit + LEASED_AT_MOST)
         )
         with self._write() as c:
             rows = {f"upload:{r.upload_id}": r for r in c.execute(query)}
-            mine = self._claim(c, rows, owner, now_ns, now_ns + lease_ns)[:limit]
-            for resource in [r for r in rows if r not in mine]:
-                c.execute(
-                    t.leases.delete().where(
-                        (t.leases.c.resource == resource) & (t.leases.c.owner == owner)
-                    )
-                )
+            fresh = [resource for resource, r in rows.items() if r.attempts == 0]
+            mine = self._claim(c, fresh, owner, now_ns, now_ns + lease_ns, limit)
+            if not mine:
+                mine = self._claim(c, rows, owner, now_ns, now_ns + lease_ns)
             got = [rows[r] for r in mine]
             for r in got:  # counted before the bytes are touched: a killer file shows itself
                 c.execute(
@@ -160,6 +164,12 @@ class Intake(Base):
             return pd.DataFrame(
                 c.execute(query).all(), columns=["name", "state", "reason", "hint", "upload_id"]
             )
+
+    def uploads_waiting(self) -> bool:
+        """Whether there are uploads that nobody has finished, leased or not."""
+        query = sa.select(t.uploads.c.upload_id).where(t.uploads.c.state == "queued").limit(1)
+        with self._read() as c:
+            return c.execute(query).first() is not None
 
     def upload(self, upload_id: str) -> tuple[str, str | None, str | None] | None:
         """State, reason and hint of one upload; None when it is not known."""
@@ -275,9 +285,11 @@ class Intake(Base):
     ) -> tuple[str, ...]:
         """Lease up to `limit` archived trips without a detection in `generation`: their ids."""
         with self._write() as c:
-            rows = c.execute(trips_without_detection(generation, limit=limit * 4)).all()
+            rows = c.execute(
+                trips_without_detection(generation, limit=limit + LEASED_AT_MOST)
+            ).all()
             ids = {f"trip:{generation}:{r.trip_id}": r.trip_id for r in rows}
-            mine = self._claim(c, list(ids)[:limit], owner, now_ns, now_ns + lease_ns)
+            mine = self._claim(c, ids, owner, now_ns, now_ns + lease_ns, limit)
         return tuple(ids[resource] for resource in mine)
 
     def commit_detection(

@@ -315,3 +315,15 @@ def test_uploads_wait_in_the_order_of_their_coming(store: Store) -> None:
     assert all(isinstance(u, Upload) for u in got)
     rest = store.claim_uploads(owner="you", now_ns=9, lease_ns=10, limit=2)
     assert [u.upload_id for u in rest] == ["u3"]
+
+
+def test_a_file_that_kills_its_reader_takes_no_other_down(store: Store) -> None:
+    """What was begun and never ended comes last and alone."""
+    for k in (1, 2, 3):
+        store.offer(f"u{k}", name="n", source="s", options="{}", live=False, now_ns=k)
+    claim = {"lease_ns": 10, "limit": 2}
+    first = store.claim_uploads(owner="dies", now_ns=9, **claim)
+    assert [u.upload_id for u in first] == ["u1", "u2"]
+    assert [u.upload_id for u in store.claim_uploads(owner="me", now_ns=99, **claim)] == ["u3"]
+    again = store.claim_uploads(owner="me", now_ns=99, **claim)
+    assert [(u.upload_id, u.attempts) for u in again] == [("u1", 2)]
