@@ -182,7 +182,7 @@ def chain(length_m: float, trips: int = 3) -> pd.DataFrame:
 
 def test_a_chain_up_to_the_limit_is_a_cluster():
     """Cores that span no more than max_extent are one cluster."""
-    found = clustered(region(chain(CLUSTER.max_extent_m - 0.01)))
+    found = clustered(region(chain(0.99 * CLUSTER.max_extent_m)))
     assert len(found.clusters) == 1
     assert len(found.stretches) == 0
 
