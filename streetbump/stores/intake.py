@@ -313,22 +313,19 @@ class Intake(Base):
 
     def trip_ids(self, keys: Iterable[int]) -> dict[int, str]:
         """Ids of trips by key, for those that are known."""
-        query = sa.select(t.trips.c.trip_key, t.trips.c.trip_id)
-        with self._read() as c:
-            return {
-                r.trip_key: r.trip_id
-                for part in chunks(list(keys))
-                for r in c.execute(query.where(t.trips.c.trip_key.in_(part)))
-            }
+        return self._by_key(t.trips.c.trip_id, keys)
 
     def handles(self, keys: Iterable[int]) -> dict[int, str]:
         """Random handles of trips by key: how reports and audits name them."""
-        query = sa.select(t.trips.c.trip_key, t.trips.c.handle)
+        return self._by_key(t.trips.c.handle, keys)
+
+    def _by_key(self, column: sa.Column[Any], keys: Iterable[int]) -> dict[int, str]:
+        query = sa.select(t.trips.c.trip_key, column)
         with self._read() as c:
             return {
-                r.trip_key: r.handle
-                for part in chunks(list(keys))
-                for r in c.execute(query.where(t.trips.c.trip_key.in_(part)))
+                key: value
+                for part in chunks(sorted(set(keys)))
+                for key, value in c.execute(query.where(t.trips.c.trip_key.in_(part)))
             }
 
 
