@@ -10,7 +10,6 @@
     │   ├── StoreBusy       another process holds what is needed              exit 3
     │   └── GenerationError the store's active generation is not this one     exit 4
     ├── CityError           a city's server cannot be used                    exit 4
-    │   └── CityBusy        the same, but trying later makes sense            exit 3
     └── MissingExtra        an optional package is not installed              exit 2
 
 A bad *trip file* is not an exception but a row: see :class:`streetbump.model.Rejected`.
@@ -57,12 +56,6 @@ class GenerationError(StoreError):
 
 class CityError(StreetbumpError):
     """A city's server answered in a way that cannot be worked with."""
-
-
-class CityBusy(CityError):
-    """The city cannot be reached or asks for patience; trying again makes sense."""
-
-    exit_code = 3
 
 
 class MissingExtra(StreetbumpError):

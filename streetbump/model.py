@@ -472,27 +472,19 @@ class Clustering:
     stretches: pd.DataFrame
 
 
-def classify_row(p: Floats, *, unsure_below: float) -> JoltClass:
-    """The likeliest class of one row of probabilities, or `unsure`.
+def classify_rows(p: Floats, *, unsure_below: float) -> list[JoltClass]:
+    """The likeliest class of each row of probabilities, or `unsure`.
 
     Parameters
     ----------
-    p : (8,) float64
-        Probabilities in the order of ``CLASSES``; NaN throughout means unsure.
+    p : (n, 8) float64
+        Probabilities in the order of ``CLASSES``; a row of NaN is unsure.
     unsure_below : float
         The largest probability must reach this (0 to 1).
 
-    >>> classify_row(np.array([0.7, 0.1, 0.1, 0.1, 0, 0, 0, 0]), unsure_below=0.5).value
-    'pothole'
-    """
-    return classify_rows(p[None, :], unsure_below=unsure_below)[0]
-
-
-def classify_rows(p: Floats, *, unsure_below: float) -> list[JoltClass]:
-    """:func:`classify_row` of every row of `p`, shape (n, 8).
-
-    >>> [c.value for c in classify_rows(np.full((1, 8), 0.125), unsure_below=0.5)]
-    ['unsure']
+    >>> rows = np.array([[0.7, 0.1, 0.1, 0.1, 0, 0, 0, 0], [0.125] * 8])
+    >>> [c.value for c in classify_rows(rows, unsure_below=0.5)]
+    ['pothole', 'unsure']
     """
     filled = np.nan_to_num(p, nan=0.0)
     best = np.argmax(filled, axis=1)

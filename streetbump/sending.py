@@ -403,7 +403,14 @@ def _post(call: _Call, row: OutboxRow) -> Step:
         desk.connect(), request, desk.profile, known_ids=_known_ids(call), now_utc=sender.now_utc
     )
     sender.checkpoint("answer received")
-    return _settle(call, sending, receipt)
+    done = _settle(call, sending, receipt)
+    if receipt.state is not RequestState.ACKED:
+        return done
+    # Committed; now read it back: an id is worth no more than what the city shows under it.
+    checked = talk.confirm(desk.connect(), request, desk.profile, receipt)
+    if checked.state is receipt.state:
+        return done
+    return _settle(call, replace(sending, state=receipt.state.value), checked)
 
 
 def _settle(call: _Call, row: OutboxRow, receipt: Receipt) -> Step:

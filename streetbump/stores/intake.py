@@ -311,16 +311,9 @@ class Intake(Base):
         with self._read() as c:
             return int(c.execute(trips_without_detection(generation, count=True)).scalar_one())
 
-    def trip_ids(self, keys: Iterable[int]) -> dict[int, str]:
-        """Ids of trips by key, for those that are known."""
-        return self._by_key(t.trips.c.trip_id, keys)
-
     def handles(self, keys: Iterable[int]) -> dict[int, str]:
         """Random handles of trips by key: how reports and audits name them."""
-        return self._by_key(t.trips.c.handle, keys)
-
-    def _by_key(self, column: sa.Column[Any], keys: Iterable[int]) -> dict[int, str]:
-        query = sa.select(t.trips.c.trip_key, column)
+        query = sa.select(t.trips.c.trip_key, t.trips.c.handle)
         with self._read() as c:
             return {
                 key: value
