@@ -266,7 +266,8 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
             )  # fmt: skip
     words.refused(result.rejected)
     table = result.clusters
-    if values["output"] is None and values["kind"] in {None, "table"} and sys.stdout.isatty():
+    for_people = values["output"] is None and values["kind"] in {None, "table"}
+    if for_people and sys.stdout.isatty() and len(table) > TABLE_ROWS:
         words.say(f"the first {TABLE_ROWS} of {len(table)} clusters; streetbump cluster has all")
         table = table.head(TABLE_ROWS)
     _emit(table, values["kind"], values["output"], people=cluster_people)

@@ -744,8 +744,9 @@ def doctor_trip(
             if isinstance(row, Trip):
                 found = detect_trip(row, settings)
                 shown = int((found.bumps["score"] >= settings.detect.report_score).sum())
-                records.append({"file": name, **describe(row), "named": row.device is not None,
-                                "jolts": shown, "passes": len(found.passes)})  # fmt: skip
+                records.append(
+                    {"file": name, **describe(row), "jolts": shown, "passes": len(found.passes)}
+                )
             else:
                 records.append({"file": name, "part": row.part, "refused": row.reason.value,
                                 "hint": row.hint})  # fmt: skip

@@ -233,30 +233,35 @@ def compose_planned(planned: Planned, facts: PlaceFacts, profile: CityProfile) -
 
 def step(sender: Sender, desks: Sequence[Desk]) -> Step:
     """Do the next thing that is due with some city; idle is an empty :class:`Step`."""
-    waits: list[int] = []
+    waits: list[Step] = []
+    paused = {r: until for r, owner, until in sender.store.leases() if owner == _PAUSE}
     for desk in desks:
         resource = f"city:{desk.city.name}"
-        held = [until for r, owner, until in sender.store.leases()
-                if r == resource and owner == _PAUSE and until > sender.now_ns]  # fmt: skip
-        if held:
-            waits += held
+        if paused.get(resource, 0) > sender.now_ns:
+            waits.append(Step(_left_alone(desk, paused[resource]), paused[resource]))
             continue
         due, wait_ns = _due(sender, desk, [d.city for d in desks])
         if due is None:
-            waits += [wait_ns] if wait_ns else []
+            waits += [Step(_left_alone(desk, wait_ns), wait_ns)] if wait_ns else []
             continue
         if not sender.store.claim(
             resource, owner=sender.owner, now_ns=sender.now_ns, lease_ns=sender.lease_ns
         ):
-            waits.append(sender.now_ns + 1_000_000_000)
+            soon = sender.now_ns + 1_000_000_000
+            waits.append(Step(f"another process talks to {desk.city.name}", soon))
             continue
         done = due(_Call(sender, desk, resource))
         if done.wait_until_ns is None:
             sender.store.release(resource, sender.owner)
             return done
         _pause(sender, resource, done.wait_until_ns)
-        waits.append(done.wait_until_ns)
-    return Step(wait_until_ns=min(waits)) if waits else Step()
+        waits.append(replace(done, done=f"{desk.city.name}: {done.done}"))
+    return min(waits, key=lambda s: s.wait_until_ns or 0) if waits else Step()
+
+
+def _left_alone(desk: Desk, until_ns: int) -> str:
+    until = datetime.fromtimestamp(until_ns / 1e9, UTC).strftime("%H:%M:%S")
+    return f"{desk.city.name} is left alone until {until} UTC"
 
 
 def _pause(sender: Sender, resource: str, until_ns: int) -> None:

@@ -154,8 +154,9 @@ def _from_csv(data: bytes) -> tuple[pd.DataFrame, Counter[str], list[str]]:
     if len(rows) < len(body):
         dropped["wrong number of fields"] = len(body) - len(rows)
     raw = pd.DataFrame(rows, columns=range(width), dtype=object)
-    names = records[0] if has_header else []
-    columns = {name.strip().lower(): k for k, name in reversed(list(enumerate(names)))}
+    columns: dict[str, Any] = {}
+    for k, name in enumerate(records[0] if has_header else []):
+        columns.setdefault(name.strip().lower(), k)  # of two alike the first
     lat_name, lon_name = _position_columns(raw, columns, notes, has_header=has_header)
     lat = pd.to_numeric(raw[lat_name].str.strip(), errors="coerce").to_numpy()
     lon = pd.to_numeric(raw[lon_name].str.strip(), errors="coerce").to_numpy()
