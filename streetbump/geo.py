@@ -16,6 +16,7 @@ WGS84_F = 1 / 298.257223563
 """Flattening of WGS 84 (NIMA TR8350.2)."""
 MEAN_RADIUS_M = 6371008.8
 """Mean Earth radius R1, m (IUGG; Moritz 2000, doi 10.1007/s001900050278)."""
+_LEAST_RADIUS_M = WGS84_A_M * (1 - WGS84_F) ** 2  # of curvature: a degree is nowhere shorter
 
 CELL_E7 = 50_000
 """Side of a storage cell, 1e-7°: 0.005°, some 550 m of latitude. Chosen by us: a ten-minute trip
@@ -133,7 +134,7 @@ def cells_around(cells: Ints, *, halo_m: float) -> Ints:
     9
     """
     found: set[int] = set()
-    lat_step_m = np.radians(CELL_E7 * 1e-7) * MEAN_RADIUS_M
+    lat_step_m = np.radians(CELL_E7 * 1e-7) * _LEAST_RADIUS_M
     for cell in np.unique(cells).tolist():  # a loop over cells, not over rows
         row, col = divmod(cell, _CELL_COLUMNS)
         rows = int(np.ceil(halo_m / lat_step_m))

@@ -111,7 +111,7 @@ def follow(
     known = list(places)
     fresh: list[Place] = []
     for _, row in due.iterrows():  # flagged clusters are few
-        home = _nearest(row, [*known, *fresh], limit_m=settings.same_place_m)
+        home = _home(row, [*known, *fresh], limit_m=settings.same_place_m)
         if home is None and not row["creating"]:
             continue
         if home is None:
@@ -124,15 +124,24 @@ def follow(
                         for p in fresh))  # fmt: skip
 
 
-def _nearest(row: pd.Series, places: list[Place], *, limit_m: float) -> Place | None:
-    """The nearest place of the same class within the limit; the lower id among equals."""
+def _home(row: pd.Series, places: list[Place], *, limit_m: float) -> Place | None:
+    """The place of the same class that holds this cluster, or else the nearest within the limit.
+
+    Who holds it comes first: a place moves to its best cluster, and would lose the others.
+    The lower id among equals.
+    """
     near = [
-        (float(distance_m(row["lat_deg"], row["lon_deg"], p.lat_deg, p.lon_deg)), p.place_id, p)
+        (
+            row["cluster_id"] not in p.clusters,
+            float(distance_m(row["lat_deg"], row["lon_deg"], p.lat_deg, p.lon_deg)),
+            p.place_id,
+            p,
+        )
         for p in places
         if p.jolt_class == row["class"]
     ]
-    near = [entry for entry in near if entry[0] <= limit_m]
-    return min(near, key=lambda entry: entry[:2])[2] if near else None
+    near = [entry for entry in near if not entry[0] or entry[1] <= limit_m]
+    return min(near, key=lambda entry: entry[:3])[3] if near else None
 
 
 def _new_place(row: pd.Series, place_id: str) -> Place:

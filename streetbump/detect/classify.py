@@ -23,7 +23,7 @@ from streetbump.model import Floats, Ints
 
 WINDOW_S = 1.2
 """Length of a window, s. Chosen by us: two axles at 5 m/s fit, and a longer one would show in
-its padding how long a clip was (field-notes 2.3)."""
+its padding how long a clip was."""
 WINDOW_HZ = 50.0
 """Rate of a window, Hz: that of the labelled recordings it is trained on (González 2017)."""
 WINDOW_SAMPLES = 60

@@ -15,8 +15,8 @@ STEP_M = 4.0
 corner missed is shorter than any street is wide."""
 
 FULL_RATE_HZ = 20.0
-"""From this rate on a phone feels every jolt as well as any other, Hz (design: below it counts
-less)."""
+"""From this rate on a phone feels every jolt as well as any other, Hz. Chosen by us;
+below it a jolt or pass counts less."""
 
 FULL_ACCURACY_M = 10.0
 """Fixes at least this good count fully, m. Chosen by us: half a bin."""

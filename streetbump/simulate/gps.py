@@ -11,7 +11,7 @@ from streetbump.model import Floats
 
 @dataclass(frozen=True)
 class Receiver:
-    """Error model of the fixes under an open sky (field-notes section 6; proposed, not measured).
+    """Error model of the fixes under an open sky (chosen by us, not measured).
 
     Attributes
     ----------

@@ -30,8 +30,8 @@ class Phone:
     jitter : float
         Standard deviation of the sampling interval over the interval.
     noise_ms2 : float
-        White noise of sensor, mount and engine, m/s². Sensors alone add 0.01 m/s² (field-notes
-        section 6); a running engine and a plastic mount add several times that.
+        White noise of sensor, mount and engine, m/s². Sensors alone add 0.01 m/s² by
+        their makers' data sheets; a running engine and a plastic mount add several times that.
     offset_ms2 : (float, float, float)
         Zero-g offset, m/s² (vendor tables: ± 0.4-0.6; most phones are calibrated to less).
     lsb_ms2 : float

@@ -13,7 +13,7 @@ from streetbump.geo import distance_m
 from streetbump.model import Floats, Reason, Rejected, Trip
 
 MIN_USABLE_S = 30.0
-"""Least length of what is left of a trip (robustness, section 4)."""
+"""Least length of what is left of a trip, s. Chosen by us."""
 SETTLED_FIXES = 5
 """An end point is the median of this many fixes: the first ones are often far off."""
 STAYING_FIXES = 3

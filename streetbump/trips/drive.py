@@ -20,7 +20,7 @@ ORDER_SHARE = 0.01
 ORDER_US = 2_000_000
 """Furthest a row may stand back in time, µs (robustness case 39)."""
 LOST_SHARE = 0.2
-"""Most rows that may be unreadable (robustness, section 4)."""
+"""Largest share of rows that may be unreadable. Chosen by us."""
 OVERLAP_US = 60_000_000
 """How far, µs, fixes of a separate file may lie outside the samples. Chosen by us."""
 
