@@ -179,7 +179,13 @@ def _describe(
     who = _Who(trips)
     at = evidence.centres(g.hits, g.starts)
     known = obstacles.sort_values("obstacle_id").reset_index(drop=True)
-    found = match.match(at, known, reach_m=settings.reach_m)
+    tally = _tally(g, at.lon_deg, who)
+    found = match.in_force(
+        match.match(at, known, reach_m=settings.reach_m),
+        known,
+        first_ns=tally["first_seen_utc_ns"],
+        last_ns=tally["last_seen_utc_ns"],
+    )
     listed = match.listed_classes(found, known, n=n)
     p = evidence.class_posterior(g.hits, g.starts, listed, s=settings)
     classes = [c.value for c in classify_rows(p, unsure_below=settings.unsure_below)]
@@ -217,7 +223,7 @@ def _describe(
             "priority": rate.lo * level_lo,
             "obstacle_id": explained,
             "obstacle_revision": [revision[o] if o else 0 for o in explained],
-            **_tally(g, at.lon_deg, who),
+            **tally,
         }
     )
     members = MEMBERS.build(
@@ -275,7 +281,7 @@ class _Who:
         return self._synthetic[self._at(trip)]
 
 
-def _tally(g: _Grouped, lon_deg: Floats, who: _Who) -> dict[str, object]:
+def _tally(g: _Grouped, lon_deg: Floats, who: _Who) -> dict[str, np.ndarray]:
     """Distinct trips, devices and days of each cluster's hits, and when they were."""
     trip, t_ns = g.hits["trip_key"].to_numpy(), g.hits["t_utc_ns"].to_numpy()
     n = len(g.starts)

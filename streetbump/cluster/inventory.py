@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import datetime
 import hashlib
 import json
 from collections import Counter
@@ -33,7 +34,18 @@ _ID = ("id", "objectid", "assetid", "globalid", "hump_id", "source_id")
 _KIND = ("kind", "type", "traffic_calming", "class")
 
 
+def _is_day(text: str) -> bool:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return len(text) == len("2000-01-01")
+
+
 _UNUSABLE: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "validity is not a day (YYYY-MM-DD)": lambda t: (
+        ~(t[["valid_from", "valid_to"]].fillna("2000-01-01").map(_is_day).all(axis=1))
+    ),
     "kind not known": lambda t: ~t["kind"].isin(list(OBSTACLE_CLASS)),
     "same place as another row": lambda t: t.duplicated(["kind", "wkt"]),
     "same id as another row": lambda t: t["id"].notna() & t.duplicated(["id"]),

@@ -53,6 +53,30 @@ def match(at: Centres, obstacles: pd.DataFrame, *, reach_m: float) -> Matches:
     return Matches(cluster[order], obstacle[order], distance[order])
 
 
+def in_force(found: Matches, obstacles: pd.DataFrame, *, first_ns: Ints, last_ns: Ints) -> Matches:
+    """The matches whose obstacle stood there at some time between a cluster's first and last hit.
+
+    `first_ns` and `last_ns` are per cluster, -1 where no hit is dated: then nothing is left out.
+    """
+    built = _day_ns(obstacles["valid_from"], otherwise=np.iinfo(np.int64).min)
+    gone = _day_ns(obstacles["valid_to"], otherwise=np.iinfo(np.int64).max - _DAY_NS) + _DAY_NS
+    first, last = first_ns[found.cluster], last_ns[found.cluster]
+    stood = (built[found.obstacle] <= last) & (gone[found.obstacle] > first)
+    keep = stood | (first < 0)
+    return Matches(found.cluster[keep], found.obstacle[keep], found.distance_m[keep])
+
+
+_DAY_NS = 86_400_000_000_000
+
+
+def _day_ns(days: pd.Series, *, otherwise: int) -> Ints:
+    """Midnight UTC of days as text (YYYY-MM-DD), ns; `otherwise` where none is said."""
+    said = days.notna().to_numpy()
+    result = np.full(len(days), otherwise, np.int64)
+    result[said] = days[said].to_numpy("datetime64[D]").astype(np.int64) * _DAY_NS
+    return result
+
+
 def points_of(obstacles: pd.DataFrame) -> tuple[Floats, Ints]:
     """Longitude and latitude of points along each obstacle, and the row each belongs to.
 
