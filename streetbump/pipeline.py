@@ -415,7 +415,7 @@ def _cluster(store: Store, work: Work, now_ns: int) -> Progress:
         name,
         stale,
         found,
-        follow=_follower(work) if work.generation.active else None,
+        follow=_follower(work),
         same_place_m=s.flag.same_place_m,
         halo_m=s.cluster.halo_m,
         owner=work.owner,

@@ -35,11 +35,11 @@ _KIND = ("kind", "type", "traffic_calming", "class")
 
 
 def _is_day(text: str) -> bool:
+    """Whether a text is a day as YYYY-MM-DD; week dates are ISO 8601 as well, and are not."""
     try:
-        datetime.date.fromisoformat(text)
+        return datetime.date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-    return len(text) == len("2000-01-01")
 
 
 _UNUSABLE: dict[str, Callable[[pd.DataFrame], pd.Series]] = {

@@ -71,10 +71,9 @@ _DAY_NS = 86_400_000_000_000
 
 def _day_ns(days: pd.Series, *, otherwise: int) -> Ints:
     """Midnight UTC of days as text (YYYY-MM-DD), ns; `otherwise` where none is said."""
-    said = days.notna().to_numpy()
-    result = np.full(len(days), otherwise, np.int64)
-    result[said] = days[said].to_numpy("datetime64[D]").astype(np.int64) * _DAY_NS
-    return result
+    # What cannot be read as a day counts as not said: a stored row must not stop everything.
+    when = pd.to_datetime(days.astype("object"), format="%Y-%m-%d", errors="coerce", utc=True)
+    return when.dt.as_unit("ns").astype("int64").where(when.notna(), otherwise).to_numpy()
 
 
 def points_of(obstacles: pd.DataFrame) -> tuple[Floats, Ints]:

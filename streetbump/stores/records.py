@@ -102,3 +102,8 @@ def digest_of(*parts: object) -> int:
 def trip_digest(trip_key: int, device: str | None, synthetic: bool) -> int:
     """What a trip adds to the digest of the cells it touches."""
     return digest_of("trip", trip_key, device, synthetic)
+
+
+def obstacle_digest(obstacle_id: str, revision: int) -> int:
+    """What a known obstacle adds to the digest of each cell that depends on it, once."""
+    return digest_of("obstacle", obstacle_id, revision)

@@ -14,7 +14,7 @@ from streetbump.geo import cell_of, cells_around
 from streetbump.model import Clustering, Ints
 from streetbump.stores import schema as t
 from streetbump.stores.ledger import Ledger
-from streetbump.stores.records import PlaceRow, Region, digest_of
+from streetbump.stores.records import PlaceRow, Region, obstacle_digest
 from streetbump.stores.rows import audit_row, bulk, by_cells, by_keys, chunks, frame
 
 Follow = Callable[[tuple[PlaceRow, ...], pd.DataFrame, Any], tuple[PlaceRow, ...]]
@@ -61,7 +61,7 @@ class Regions(Ledger):
         cells: Sequence[tuple[int, int]],
         found: Clustering,
         *,
-        follow: Follow | None,
+        follow: Follow,
         same_place_m: float,
         halo_m: float,
         owner: str,
@@ -73,9 +73,9 @@ class Regions(Ledger):
         ----------
         cells : sequence of (cell, digest)
             As :meth:`stale_cells` gave them; a cell that changed meanwhile stays stale.
-        follow : callable or None
-            Decides which places begin or change, given the places and clusters around and which
-            clusters may begin a place; None where the generation is not the active one.
+        follow : callable
+            Decides which places begin or change; asked only while the generation is the active
+            one, which is looked up in the same transaction.
         """
         owned = np.array([cell for cell, _ in cells], dtype=np.int64)
         with self._write() as c:
@@ -104,7 +104,10 @@ class Regions(Ledger):
                     .where((t.cells.c.generation == generation) & (t.cells.c.cell == cell))
                     .values(done_digest=digest, stale=t.cells.c.input_digest != digest)
                 )
-            if follow is not None:
+            active = c.execute(
+                sa.select(t.generations.c.active).where(t.generations.c.name == generation)
+            ).scalar()
+            if active:
                 self._follow(c, generation, owned, follow, same_place_m, halo_m, now_ns)
 
     def _follow(
@@ -216,10 +219,10 @@ class Regions(Ledger):
                 (after[said] == before[said]) | (after[said].isna() & before[said].isna())
             ).all(axis=1)
             changed = after[differs].assign(revision=before["revision"][differs] + 1)
-            changes: dict[str, dict[int, int]] = {}
+            reach: dict[int, int] = {}
             for part in (before[differs], changed, new.assign(revision=1)):
-                _obstacle_changes(part, points, changes)
-            self._apply_obstacle_changes(c, changes, halo_m)
+                _obstacle_changes(part, points, halo_m, reach)
+            self._change_cells(c, reach)
             _delete_by_id(c, t.obstacles, changed["obstacle_id"].tolist())
             _delete_by_id(c, t.obstacle_cells, changed["obstacle_id"].tolist())
             put = pd.concat([changed, new.assign(revision=1)], ignore_index=True)
@@ -233,32 +236,16 @@ class Regions(Ledger):
         return len(new), len(changed)
 
     @staticmethod
-    def _apply_obstacle_changes(
-        c: sa.Connection, changes: dict[str, dict[int, int]], halo_m: float
-    ) -> None:
-        """Make every cell within a halo of a changed obstacle stale, where there are jolts."""
-        total: dict[int, int] = {}
-        for by_cell in changes.values():
-            for cell, digest in by_cell.items():
-                total[cell] = total.get(cell, 0) ^ digest
-        reach: dict[int, int] = {}
-        for cell, digest in total.items():
-            for target in cells_around(np.array([cell]), halo_m=halo_m).tolist():
-                reach[target] = reach.get(target, 0) ^ digest
-        generations = c.execute(sa.select(t.generations.c.name)).scalars().all()
-        for generation in generations:
-            for part in chunks(list(reach)):
-                rows = c.execute(
-                    sa.select(t.cells.c.cell, t.cells.c.input_digest).where(
-                        (t.cells.c.generation == generation) & t.cells.c.cell.in_(part)
-                    )
-                ).all()
-                for row in rows:
-                    c.execute(
-                        t.cells.update()
-                        .where((t.cells.c.generation == generation) & (t.cells.c.cell == row.cell))
-                        .values(input_digest=row.input_digest ^ reach[row.cell], stale=True)
-                    )
+    def _change_cells(c: sa.Connection, reach: dict[int, int]) -> None:
+        """Make the cells stale whose obstacles changed; those without jolts are not there yet."""
+        for part in chunks(list(reach)):
+            rows = c.execute(sa.select(t.cells).where(t.cells.c.cell.in_(part))).all()
+            for row in rows:
+                c.execute(
+                    t.cells.update()
+                    .where((t.cells.c.generation == row.generation) & (t.cells.c.cell == row.cell))
+                    .values(input_digest=row.input_digest ^ reach[row.cell], stale=True)
+                )
 
     def obstacles(self) -> pd.DataFrame:
         """Every known obstacle (``OBSTACLES``), by id."""
@@ -268,21 +255,17 @@ class Regions(Ledger):
 
 
 def _obstacle_changes(
-    rows: pd.DataFrame,
-    points: Callable[[pd.DataFrame], Any],
-    changes: dict[str, dict[int, int]],
+    rows: pd.DataFrame, points: Callable[[pd.DataFrame], Any], halo_m: float, reach: dict[int, int]
 ) -> None:
-    """Add each row's digest at each of its cells to `changes`."""
+    """Exclusive-or each obstacle's digest into `reach`, once for every cell that depends on it."""
     if len(rows) == 0:
         return
-    digests = {
-        i: digest_of("obstacle", i, r)
-        for i, r in zip(rows["obstacle_id"], rows["revision"].tolist(), strict=True)
-    }
-    cells = _obstacle_cells(rows, points)
-    for cell, i in zip(cells["cell"].tolist(), cells["obstacle_id"], strict=True):
-        by_cell = changes.setdefault(i, {})
-        by_cell[cell] = by_cell.get(cell, 0) ^ digests[i]
+    cells = _obstacle_cells(rows, points).groupby("obstacle_id")["cell"]
+    revision = dict(zip(rows["obstacle_id"], rows["revision"].tolist(), strict=True))
+    for obstacle_id, own in cells:  # one step per obstacle
+        digest = obstacle_digest(str(obstacle_id), revision[str(obstacle_id)])
+        for target in cells_around(own.to_numpy(), halo_m=halo_m).tolist():
+            reach[target] = reach.get(target, 0) ^ digest
 
 
 def _obstacle_cells(rows: pd.DataFrame, points: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:

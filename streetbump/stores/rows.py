@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from streetbump import model
 from streetbump.geo import cells_around
 from streetbump.model import Ints
 from streetbump.stores import schema as t
+from streetbump.stores.records import obstacle_digest
 
 IN_CHUNK = 500
 """Values in one IN list: under every database's limit on parameters."""
@@ -100,11 +103,12 @@ def toggle(c: sa.Connection, generation: str, touched: Ints, change: int, halo_m
                 )
             ).all()
         )
+    known |= _of_obstacles(c, [cell for cell in targets if cell not in known], halo_m)
     rows = [
         {
             "generation": generation,
             "cell": cell,
-            "input_digest": known.get(cell, 0) ^ change,
+            "input_digest": known[cell] ^ change,
             "stale": True,
         }
         for cell in targets
@@ -119,6 +123,26 @@ def toggle(c: sa.Connection, generation: str, touched: Ints, change: int, halo_m
     )
 
 
+def _of_obstacles(c: sa.Connection, cells: list[int], halo_m: float) -> dict[int, int]:
+    """What the known obstacles around some cells add to their digests."""
+    around = {cell: cells_around(np.array([cell]), halo_m=halo_m).tolist() for cell in cells}
+    wanted = sorted({near for nears in around.values() for near in nears})
+    standing: dict[int, set[tuple[str, int]]] = {}
+    query = sa.select(
+        t.obstacle_cells.c.cell, t.obstacles.c.obstacle_id, t.obstacles.c.revision
+    ).join(t.obstacles, t.obstacles.c.obstacle_id == t.obstacle_cells.c.obstacle_id)
+    for part in chunks(wanted):
+        for cell, obstacle_id, revision in c.execute(
+            query.where(t.obstacle_cells.c.cell.in_(part))
+        ):
+            standing.setdefault(cell, set()).add((obstacle_id, revision))
+    digests = {}
+    for cell, nears in around.items():
+        each = set().union(*(standing.get(near, set()) for near in nears))
+        digests[cell] = reduce(xor, (obstacle_digest(*one) for one in each), 0)
+    return digests
+
+
 def audit_row(
     c: sa.Connection, now_ns: int, what: str, subject: str, detail: dict[str, Any]
 ) -> None:
@@ -126,15 +150,5 @@ def audit_row(
     c.execute(
         t.audit.insert().values(
             at_ns=now_ns, what=what, subject=subject, detail=json.dumps(detail, sort_keys=True)
-        )
-    )
-
-
-def _history(
-    c: sa.Connection, place_id: str, state: str, episode: int, why: str, now_ns: int
-) -> None:
-    c.execute(
-        t.place_history.insert().values(
-            place_id=place_id, state=state, episode=episode, why=why, at_ns=now_ns
         )
     )

@@ -45,6 +45,8 @@ class Store(Intake, Regions):
                 raise StoreBusy(
                     f"generation {name!r} lacks {missing} trips: run streetbump reprocess first"
                 )
+            # Places follow clusters of the active generation only: let them follow these.
+            c.execute(t.cells.update().where(t.cells.c.generation == name).values(stale=True))
             c.execute(t.generations.update().values(active=False))
             c.execute(
                 t.generations.update()

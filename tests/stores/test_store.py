@@ -327,3 +327,24 @@ def test_a_file_that_kills_its_reader_takes_no_other_down(store: Store) -> None:
     assert [u.upload_id for u in store.claim_uploads(owner="me", now_ns=99, **claim)] == ["u3"]
     again = store.claim_uploads(owner="me", now_ns=99, **claim)
     assert [(u.upload_id, u.attempts) for u in again] == [("u1", 2)]
+
+
+def test_the_digest_knows_obstacles_and_trips_in_either_order(tmp_path: Path) -> None:
+    """Obstacles first or trips first, a line over several cells included: the same digests."""
+    line = obstacles(("o1", 42.0, ""), ("o2", 42.0001, ""))
+    line["wkt"] = ["LINESTRING (-71.01 42, -70.99 42)", "POINT (-71 42.0001)"]
+    digests = []
+    for name in ("trips first", "obstacles first"):
+        with Store(f"sqlite:///{tmp_path / name}.db") as store:
+            store.add_generation(
+                name="g", content="c", settings="{}", algorithm="a", model="m", now_ns=1
+            )
+            if name == "trips first":
+                take(store, trip())
+                bare = store.stale_cells("g", limit=1000)
+            store.put_obstacles(line, points=points_of, halo_m=HALO_M, now_ns=5)
+            if name == "obstacles first":
+                take(store, trip())
+            digests.append(store.stale_cells("g", limit=1000))
+    assert digests[0] == digests[1]
+    assert all(a != b for a, b in zip(digests[0], bare, strict=True))
