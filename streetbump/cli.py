@@ -164,7 +164,7 @@ def _emit(
         except OSError as exc:
             raise UsageError(f"-o {output}: {exc.strerror}") from exc
         return
-    chosen = kind or ("table" if sys.stdout.isatty() else "jsonl")
+    chosen = kind or ("table" if sys.stdout is not None and sys.stdout.isatty() else "jsonl")
     click.echo(render(frame, chosen, people=people, width=_width()), nl=False)
 
 
@@ -461,10 +461,13 @@ def submit(**values: Any) -> None:
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
     commands.existing_store(values["url"]).close()
+    if not values["cities"]:
+        words.say("no city is given: --city FILE (or --city sandbox) says where reports would go")
     with _session(values, cities=values["cities"]) as session:
+        session.until_idle(lanes=("cluster",))
         if not values["send"]:
             _emit(commands.plan_table(session), values["kind"], values["output"],
-                  people=_only("place_id", "city", "action", "why", "marker"))  # fmt: skip
+                  people=_only("place_id", "city", "action", "why", "description"))  # fmt: skip
             words.say("dry run: nothing was sent")
             return
         commands.check_live(session.work.desks)
@@ -633,6 +636,8 @@ def promote(name: str, **values: Any) -> None:
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
     with commands.existing_store(values["url"]) as store:
         store.promote(name, now_ns=runtime.now_ns())
+    with _session(values) as session:
+        session.until_idle(lanes=("cluster",))
     words.say(f"generation {name!r} is active; its first plan is held for review")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,6 +54,7 @@ from streetbump.trips.door import pseudonym
 OnProgress = Callable[[Progress], None]
 
 STDIN = "-"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 SHORT_S = 2.0
 """A wait up to this long is waited out by a command, s."""
 WAITS = 60
@@ -74,6 +76,8 @@ class TripOptions:
         """As they are kept with an upload: no raw device name, paths made absolute."""
         if self.gps is not None and not self.gps.is_file():
             raise InputError(f"--gps {self.gps}: no such file")
+        if self.date is not None and not _DAY.fullmatch(self.date):
+            raise UsageError(f"--date {self.date}: not a day as YYYY-MM-DD")
         text = read_text(self.columns, "--columns") if self.columns else None
         if text is not None:
             parse_column_map(text, where=str(self.columns))
@@ -82,10 +86,14 @@ class TripOptions:
             date=self.date,
             columns=text,
             gps=str(self.gps.absolute()) if self.gps else None,
+            gps_sha256=upload_id_of(self.gps.read_bytes()) if self.gps else None,
             device=pseudonym(self.device, key=door_key) if self.device else None,
             trust_unnamed=self.trust_unnamed,
         )
-        options.for_reader(Files())  # a wrong zone or date is said before anything is queued
+        try:
+            options.for_reader(Files())  # a wrong zone or date is said before anything is queued
+        except ValueError as exc:
+            raise UsageError(f"--date {self.date}: {exc}") from exc
         return options
 
 
@@ -119,10 +127,12 @@ def trip_files(paths: Iterable[str]) -> list[Path]:
     """
     found: list[Path] = []
     for name in paths:
+        if not name:
+            raise InputError("an empty path: no such file or folder")
         path = Path(name)
         if path.is_dir():
             inside = (p for p in sorted(path.rglob("*")) if p.is_file())
-            found += [p for p in inside if not _hidden(p.relative_to(path))]
+            found += [p for p in inside if not _left_out(p.relative_to(path))]
         elif path.exists():
             found.append(path)
         else:
@@ -130,8 +140,13 @@ def trip_files(paths: Iterable[str]) -> list[Path]:
     return found
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _left_out(path: Path) -> bool:
+    """Whether a file found in a folder is hidden, or belongs to a store that lies there."""
+    return any(part.startswith(".") or STORE_PART.search(part) is not None for part in path.parts)
+
+
+STORE_PART = re.compile(r"\.db(-wal|-shm|\.trips|\.originals|\.spool)?$")
+"""Files and folders of a store, as they are named by default."""
 
 
 # ------------------------------------------------------------------------------- detect
@@ -281,6 +296,21 @@ def open_session(
     return Session(store, work, used)
 
 
+def reopened(session: Session) -> Session:
+    """The session with the store's active generation, which somebody may have promoted since.
+
+    Raises
+    ------
+    GenerationError
+        This version does not compute what the active generation was computed by.
+    """
+    generation, used = active_generation(
+        session.store, None, shipped=shipped_settings(), now_ns=session.clock()
+    )
+    work = replace(session.work, generation=generation, settings=used)
+    return replace(session, work=work, settings=used)
+
+
 def existing_store(url: str) -> Store:
     """A store that is there already: for commands that only look.
 
@@ -303,8 +333,12 @@ def offer_files(
     options: TripOptions,
     *,
     stdin: Callable[[], bytes],
+    known: bool = True,
 ) -> dict[str, str]:
-    """Queue trip files: upload id → name. Nothing is queued when one of them cannot be read."""
+    """Queue trip files: upload id → name. Nothing is queued when one of them cannot be read.
+
+    Without `known`, files that the store has read already are left as they are.
+    """
     how = options.for_upload(door_key=session.work.door_key).encoded()
     offers: dict[str, tuple[str, str]] = {}
     for name in paths:
@@ -320,6 +354,8 @@ def offer_files(
             except OSError as exc:
                 raise InputError(f"{path}: {exc.strerror}") from exc
     for upload_id, (name, source) in offers.items():
+        if not known and session.store.upload(upload_id) is not None:
+            continue
         session.store.offer(
             upload_id, name=Path(name).name, source=source, options=how, live=False,
             now_ns=session.clock(),
@@ -352,7 +388,8 @@ def run(
     last = session.until_idle(allow_send=allow_send, on_progress=on_progress)
     refused = []
     for upload_id, name in offered.items():
-        _, reason, hint = session.store.upload(upload_id) or ("", None, None)
+        session.store.files.delete(session.store.beside("spool") / upload_id)
+        _, reason, hint = session.store.upload(upload_id) or _VANISHED
         if reason is not None:
             refused.append((name, Rejected(upload_id, Reason(reason), hint or "")))
     words = [
@@ -365,6 +402,9 @@ def run(
         tuple(words),
         last if last.status is Status.WAIT else None,
     )
+
+
+_VANISHED = ("", Reason.UNREADABLE.value, "vanished or changed while it was read; offer it again")
 
 
 def _run_words(
@@ -515,6 +555,7 @@ def import_obstacles(
     new, changed = put_obstacles(
         session.store, found.rows, settings=session.settings, now_ns=session.clock()
     )
+    session.until_idle(lanes=("cluster",))
     return found, new, changed
 
 
@@ -628,7 +669,10 @@ def review(
         state = PlaceState.FLAGGED
     why = f"{DECISIONS[decision]} by {by}" + (f": {note}" if note else "")
     decided = replace(place, state=state.value, review=DECISIONS[decision], why=why)
-    store.review(decided, by=by, note=note, now_ns=now_ns)
+    store.review(
+        place, state=state.value, review=DECISIONS[decision], why=why, by=by, note=note,
+        now_ns=now_ns,
+    )  # fmt: skip
     active = store.active()
     waiting = any(p.state == PlaceState.FLAGGED.value and not p.review for p in store.places())
     if active is not None and active.review_first and not waiting:
@@ -657,7 +701,7 @@ def reprocess(
     )
     again = replace(session, work=work, settings=work.settings)
     if paths:
-        offer_files(again, paths, TripOptions(), stdin=stdin)
+        offer_files(again, paths, TripOptions(), stdin=stdin, known=False)
     last = again.until_idle(lanes=("intake", "cluster"), on_progress=on_progress)
     left = session.store.trips_pending(name)
     clusters = session.store.clusters(name)

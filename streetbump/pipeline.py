@@ -84,13 +84,14 @@ class UploadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the caller said about an upload, as it is kept in the queue.
 
     `device` is a pseudonym already; `columns` the text of a column map; `gps` the path of a
-    separate position file.
+    separate position file, `gps_sha256` the hash of its content: another content is other options.
     """
 
     tz: str | None = None
     date: str | None = None
     columns: str | None = None
     gps: str | None = None
+    gps_sha256: str | None = None
     device: str | None = None
     trust_unnamed: bool = False
 
@@ -267,6 +268,7 @@ class TakenIn:
 
     taken: tuple[Taken, ...]
     rejected: tuple[Rejected, ...]
+    vanished: bool = False  # the bytes are not there any more, or are others
 
 
 def _intake(store: Store, work: Work, now_ns: int) -> Progress:
@@ -281,9 +283,18 @@ def _intake(store: Store, work: Work, now_ns: int) -> Progress:
         return progress
     work.checkpoint("upload claimed")
     jobs = [_Job(upload, work.settings, work.door_key, store.files) for upload in uploads]
-    for upload, result in zip(uploads, work.executor.map(take_in, jobs), strict=True):
-        for one in result.taken:
-            store.archive.save(one.trip)
+    results = work.executor.map(take_in, jobs)
+    for number, (upload, result) in enumerate(zip(uploads, results, strict=True)):
+        if result.vanished:
+            store.forget_upload(upload, owner=work.owner)
+            continue
+        try:
+            for one in result.taken:
+                store.archive.save(one.trip)
+        except OSError:
+            for innocent in uploads[number:]:  # our disk is at fault, not the files
+                store.give_back(innocent, owner=work.owner)
+            raise
         gone = store.commit_upload(
             upload,
             result.taken,
@@ -314,10 +325,12 @@ def take_in(job: _Job) -> TakenIn:
         data = job.files.read(Path(upload.source))
         options = msgspec.json.decode(upload.options, type=UploadOptions)
         how = options.for_reader(job.files)
+    except FileNotFoundError:
+        return TakenIn((), (), vanished=True)
     except OSError as exc:
         return _refused(upload, Reason.UNREADABLE, f"cannot be read: {exc.strerror}")
     if upload_id_of(data) != upload.upload_id:
-        return _refused(upload, Reason.UNREADABLE, "changed since it was queued; offer it again")
+        return TakenIn((), (), vanished=True)
     if upload.live and len(data) > s.door.size_limit_bytes:
         hint = f"{len(data)} bytes, the limit is {s.door.size_limit_bytes}"
         return _refused(upload, Reason.TOO_LARGE, hint)

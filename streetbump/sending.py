@@ -22,6 +22,7 @@ import msgspec
 import pandas as pd
 
 from streetbump.config import CityProfile, FileChannel, Settings
+from streetbump.errors import CityError
 from streetbump.model import JoltClass, PlaceState, Receipt, RequestState, ServiceRequest
 from streetbump.stores import OutboxRow, PlaceRow, Store
 from streetbump.submit import talk, worklist
@@ -284,10 +285,10 @@ class _Call:
         self,
         row: OutboxRow,
         expected: Sequence[RequestState],
-        place: PlaceRow | None = None,
+        place: tuple[str, str] | None = None,
         **values: Any,
     ) -> None:
-        """Commit a request's next state (and its place's)."""
+        """Commit a request's next state (and its place's: state and why)."""
         self.sender.store.put_request_state(
             row.place_id,
             row.episode,
@@ -315,6 +316,10 @@ def _due(sender: Sender, desk: Desk, cities: Sequence[City]) -> tuple[_Due | Non
     decided, facts = plan_now(sender.store, cities, settings=sender.settings, now_ns=sender.now_ns)
     for planned in decided:
         if planned.action is Action.SEND and planned.city == desk.city.name:
+            place = facts[planned.place_id]
+            halo_m = sender.settings.cluster.halo_m
+            if sender.store.stale_near(place.lat_deg, place.lon_deg, halo_m=halo_m):
+                continue  # an obstacle or a trip has come since: clustering comes first
             request = compose_planned(planned, facts[planned.place_id], desk.profile)
             own = next((r for r in rows if r.place_id == planned.place_id
                         and r.episode == planned.episode), None)  # fmt: skip
@@ -339,10 +344,7 @@ def _begin(call: _Call, *, request: ServiceRequest, kind: JoltClass, row: Outbox
     """Ask before sending; then commit the intent. The POST is the next step."""
     sender, desk = call.sender, call.desk
     if isinstance(desk.profile.channel, FileChannel):
-        fresh = _intend(call, request, row)
-        return _settle(
-            call, fresh, worklist.append(desk.folder / desk.profile.channel.path, request)
-        )
+        return _write(call, _intend(call, request, row))
     client = desk.connect()
     check = talk.check_service(client, desk.profile, kind.value, now_utc=sender.now_utc)
     if not check.ok:
@@ -359,6 +361,18 @@ def _begin(call: _Call, *, request: ServiceRequest, kind: JoltClass, row: Outbox
     found = existing.found
     state = RequestState.ACKED if existing.ours else RequestState.DUPLICATE
     return _settle(call, fresh, Receipt(state, found.request_id, found.token, note=existing.why))
+
+
+def _write(call: _Call, row: OutboxRow) -> Step:
+    """Put a request on the city's work list, which takes each reference once."""
+    channel = call.desk.profile.channel
+    if not isinstance(channel, FileChannel):
+        raise CityError(f"{call.desk.city.name}: has no work list")
+    try:
+        receipt = worklist.append(call.desk.folder / channel.path, _request_of(row))
+    except CityError as exc:
+        receipt = Receipt(RequestState.SAFE_RETRY, note=str(exc))
+    return _settle(call, row, receipt)
 
 
 def _intend(call: _Call, request: ServiceRequest, row: OutboxRow | None) -> OutboxRow:
@@ -397,6 +411,8 @@ def _intend(call: _Call, request: ServiceRequest, row: OutboxRow | None) -> Outb
 def _post(call: _Call, row: OutboxRow) -> Step:
     """Send one request, once."""
     sender, desk = call.sender, call.desk
+    if isinstance(desk.profile.channel, FileChannel):
+        return _write(call, row)
     request = _request_of(row)
     call.move(row, [RequestState.INTENT], state=RequestState.SENDING.value,
               attempts=row.attempts + 1, sent_ns=sender.now_ns)  # fmt: skip
@@ -428,13 +444,12 @@ def _settle(call: _Call, row: OutboxRow, receipt: Receipt) -> Step:
     elif receipt.state in {RequestState.UNKNOWN, RequestState.TOKEN} and row.state != "sending":
         next_ns = sender.now_ns + LOOK_AGAIN_NS
     state = _STATE_OF_PLACE.get(receipt.state)
-    place = sender.store.place(row.place_id)
     moved = None
-    if state is not None and place is not None and place.state != state:
+    if state is not None:
         why = (
             receipt.note or f"{call.desk.city.name}: request {receipt.request_id or receipt.token}"
         )
-        moved = replace(place, state=state.value, why=why, review=None)
+        moved = (state.value, why)
     call.move(
         row,
         [RequestState(row.state)],
@@ -462,6 +477,8 @@ def _known_ids(call: _Call) -> set[str]:
 
 def _look_up(call: _Call, row: OutboxRow) -> Step:
     """Look for a request of unclear outcome in the city's list; never send."""
+    if isinstance(call.desk.profile.channel, FileChannel):
+        return _write(call, row)  # a reference that is in the list is not written again
     sent_ns = row.sent_ns if row.sent_ns is not None else row.created_ns
     receipt = talk.look_up(
         call.desk.connect(),

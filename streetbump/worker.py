@@ -4,24 +4,35 @@ A file is complete when it is there under its own name: writers put it beside un
 begins with a dot or ends in ``.tmp`` or ``.part``, and rename it. What becomes of a file follows
 from the ledger, so a worker that is killed anywhere goes on where it was: accepted files leave
 the inbox for the originals, which are kept for a while; refused ones go to ``rejected/`` with
-their reason beside them.
+their reason beside them, and are kept as long.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from streetbump import commands
 from streetbump.commands import Session
 from streetbump.errors import InputError, StoreBusy
-from streetbump.model import upload_id_of
+from streetbump.model import Reason, upload_id_of
 from streetbump.pipeline import LANES, Progress, Status, UploadOptions, advance
 
 UNFINISHED = (".tmp", ".part")
 REJECTED = "rejected"
+NOTE = ".reason.json"
+RENAMED = ".upload"
+"""Ending of a file whose own name is not UTF-8."""
+AGAIN = (Reason.POISON, Reason.UNREADABLE)
+"""Not the file's fault, perhaps: it is tried again when a person moves it back."""
+NAME_CHARS = 60
+NAME_BYTES = 180
+"""So much of a name is kept in ``rejected/``; file systems take 255 bytes, with all we add."""
 IDLE_S = 1.0
 """Pause before the inbox is looked at again, s. Chosen by us."""
 DAY_NS = 86_400_000_000_000
@@ -41,85 +52,180 @@ class Inbox:
 
     def __init__(self, folder: Path, session: Session) -> None:
         if not folder.is_dir():
-            raise InputError(f"--inbox {folder}: no such folder")
+            raise InputError(f"--inbox {_printable(str(folder))}: no such folder")
+        if _printable(str(folder.absolute())) != str(folder.absolute()):
+            raise InputError(f"--inbox {_printable(str(folder))}: its path is not UTF-8")
+        self.session = session
         self._folder = folder
-        self._session = session
+        self._rejected = folder / REJECTED
         self._files = session.store.files
         self._originals = session.store.beside("originals")
         self._seen: dict[Path, _Seen] = {}
+        self._told: dict[Path, str] = {}
 
     def look(self) -> None:
-        """Queue what is new, move out what is done."""
-        for path in self._files.list(self._folder):
+        """Queue what is new, move out what is done. A file that gives trouble stops no other."""
+        paths = self._files.list(self._folder)
+        self._seen = {path: self._seen[path] for path in paths if path in self._seen}
+        self._told = {path: self._told[path] for path in paths if path in self._told}
+        for path in paths:
             if path.name.startswith(".") or path.suffix in UNFINISHED:
                 continue
-            upload_id = self._identify(path)
-            if upload_id is not None:
-                self._settle(path, upload_id)
-        self._forget_originals()
+            try:
+                self._look_at(path)
+            except FileNotFoundError:
+                continue  # another worker was first
+            except (OSError, UnicodeError) as exc:
+                self._tell(path, getattr(exc, "strerror", None) or str(exc))
+        self._finish_notes()
+        self._forget(self._originals)
+        self._forget(self._rejected)
 
     def waiting(self) -> bool:
         """Whether the ledger has uploads that nobody has finished."""
-        return self._session.store.uploads_waiting()
+        return self.session.store.uploads_waiting()
 
-    def _identify(self, path: Path) -> str | None:
-        """The upload id of a file, hashed once per version of it; None when it vanished."""
-        try:
-            stat = path.stat()
-            known = self._seen.get(path)
-            if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-                return known.upload_id
-            upload_id = upload_id_of(self._files.read(path))
-        except FileNotFoundError:
-            return None
+    def _tell(self, path: Path, problem: str) -> None:
+        """Tell of a file that cannot be handled: once, not at every look."""
+        if self._told.get(path) != problem:
+            self._told[path] = problem
+            self.session.work.observe("inbox", file=_printable(path.name), problem=problem)
+
+    def _look_at(self, path: Path) -> None:
+        stat = path.stat()
+        limit = self.session.settings.door.size_limit_bytes
+        if stat.st_size > limit:  # not worth reading
+            name = _printable(path.name)
+            text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}"
+            hint = f"{stat.st_size} bytes, the limit is {limit}"
+            upload_id = hashlib.sha256(text.encode()).hexdigest()
+            self._set_aside(path, upload_id, name, Reason.TOO_LARGE, hint)
+            return
+        self._settle(path, self._identify(path, stat))
+
+    def _identify(self, path: Path, stat: os.stat_result) -> str:
+        """The upload id of a file, hashed once per version of it."""
+        known = self._seen.get(path)
+        if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+            return known.upload_id
+        upload_id = upload_id_of(self._files.read(path))
         self._seen[path] = _Seen(stat.st_size, stat.st_mtime_ns, upload_id)
         return upload_id
 
     def _settle(self, path: Path, upload_id: str) -> None:
-        store = self._session.store
-        known = store.upload(upload_id)
+        known = self.session.store.upload(upload_id)
         if known is None:
-            store.offer(
-                upload_id,
-                name=path.name,
-                source=str(path.absolute()),
-                options=UploadOptions().encoded(),
-                live=True,
-                now_ns=self._session.clock(),
-            )
+            self._offer(path, upload_id, _printable(path.name))
             return
         state, reason, hint = known
         if state == "accepted":
             self._keep(path, upload_id)
         elif state == "rejected":
-            self._set_aside(path, upload_id, reason or "", hint or "")
+            note = self._left_behind(upload_id) if reason in AGAIN else None
+            if note is None:
+                name = self._name(path, upload_id)
+                self._set_aside(path, upload_id, name, reason or "", hint or "")
+                return
+            self._offer(path, upload_id, self._name_in(note) or self._name(path, upload_id))
+            self._files.delete(note)  # so that, refused once more, it is set aside once more
+
+    def _offer(self, path: Path, upload_id: str, name: str) -> None:
+        """Queue a file. The ledger takes text only: a name that is none is changed first."""
+        if _printable(path.name) != path.name:
+            target = path.with_name(upload_id[:16] + RENAMED)
+            self._files.move(path, target)
+            path = target
+        self.session.store.offer(
+            upload_id,
+            name=name,
+            source=str(path.absolute()),
+            options=UploadOptions().encoded(),
+            live=True,
+            now_ns=self.session.clock(),
+        )
+
+    def _name(self, path: Path, upload_id: str) -> str:
+        """The name a file came under, as far as it is known."""
+        if path.name == upload_id[:16] + RENAMED:
+            rows = self.session.store.uploads()
+            for name in rows.loc[rows["upload_id"] == upload_id, "name"]:
+                return str(name)
+        return _printable(path.name).removeprefix(f"{upload_id[:16]}-")
+
+    # ------------------------------------------------------------------ what is done
 
     def _keep(self, path: Path, upload_id: str) -> None:
         """Move an accepted file to the originals, for a mended reader to read again."""
-        self._move(path, self._originals / upload_id)
+        target = self._originals / upload_id
+        self._files.move(path, target)
+        self._files.touch(target, self.session.clock())  # its days count from now
 
-    def _set_aside(self, path: Path, upload_id: str, reason: str, hint: str) -> None:
-        """Move a refused file to ``rejected/``, its reason beside it."""
-        folder = self._folder / REJECTED
-        note = {"file": path.name, "upload_id": upload_id, "reason": reason, "hint": hint}
-        target = folder / f"{upload_id[:12]}-{path.name}"
-        text = json.dumps(note, ensure_ascii=False, indent=1) + "\n"
-        self._files.write(target.with_name(target.name + ".reason.json"), text.encode())
-        self._move(path, target)
+    def _set_aside(self, path: Path, upload_id: str, name: str, reason: str, hint: str) -> None:
+        """Move a refused file to ``rejected/``, then show its reason beside it.
 
-    def _move(self, path: Path, target: Path) -> None:
+        The note is written before under a hidden name: it is shown only where a file was set
+        aside, so a note without its file means that somebody took the file back.
+        """
+        short = name[:NAME_CHARS].encode()[:NAME_BYTES].decode(errors="ignore")
+        target = self._rejected / f"{upload_id[:16]}-{short}"
+        note = self._rejected / (target.name + NOTE)
+        hidden = self._rejected / f".{note.name}"
+        words = {"file": name, "upload_id": upload_id, "reason": reason, "hint": hint}
+        text = json.dumps(words, ensure_ascii=False, indent=1) + "\n"
+        self._files.write(hidden, text.encode(), private=True)
+        self._files.move(path, target)
+        self._files.touch(target, self.session.clock())
+        self._show(hidden)
+
+    def _show(self, hidden: Path) -> None:
+        note = hidden.with_name(hidden.name[1:])
+        self._files.move(hidden, note)
+        self._files.touch(note, self.session.clock())
+
+    def _finish_notes(self) -> None:
+        """Show the notes of a worker that was killed while it set files aside."""
+        for path in self._files.list(self._rejected):
+            data = path.with_name(path.name[1:].removesuffix(NOTE))
+            if path.name.startswith(".") and path.name.endswith(NOTE) and self._files.exists(data):
+                try:
+                    self._show(path)
+                except FileNotFoundError:
+                    continue  # another worker was first
+                except OSError as exc:
+                    self._tell(path, exc.strerror or str(exc))
+
+    def _left_behind(self, upload_id: str) -> Path | None:
+        """The note of a file that was set aside and is in ``rejected/`` no more."""
+        for path in self._files.list(self._rejected):
+            if path.name.startswith(f"{upload_id[:16]}-") and path.name.endswith(NOTE):
+                data = path.with_name(path.name.removesuffix(NOTE))
+                if not self._files.exists(data):
+                    return path
+        return None
+
+    def _name_in(self, note: Path) -> str | None:
+        """The full name of a file, from its note; None when somebody spoiled it."""
         try:
-            self._files.move(path, target)
-        except FileNotFoundError:
-            return  # another worker was first
-        self._seen.pop(path, None)
+            return str(json.loads(self._files.read(note))["file"])
+        except (ValueError, KeyError, TypeError):
+            return None
 
-    def _forget_originals(self) -> None:
-        """Delete uploaded bytes after their time."""
-        limit_ns = self._session.settings.door.original_days * DAY_NS
-        for path in self._files.list(self._originals):
-            if self._session.clock() - path.stat().st_mtime_ns > limit_ns:
-                self._files.delete(path)
+    def _forget(self, folder: Path) -> None:
+        """Delete uploaded bytes, and what was said of them, after their time."""
+        limit_ns = self.session.settings.door.original_days * DAY_NS
+        for path in self._files.list(folder):
+            try:
+                if self.session.clock() - path.stat().st_mtime_ns > limit_ns:
+                    self._files.delete(path)
+            except FileNotFoundError:
+                continue  # another worker was first
+            except OSError as exc:
+                self._tell(path, exc.strerror or str(exc))
+
+
+def _printable(name: str) -> str:
+    """A file name as text; bytes that are no UTF-8 are shown as such."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def work(
@@ -134,12 +240,20 @@ def work(
 ) -> Progress:
     """Work until `stop` is set; with `drain`, until the inbox is empty and nothing is left.
 
-    A step that is under way is ended before the function returns: nothing is cut off.
+    A step that is under way is ended before the function returns: nothing is cut off. A
+    generation that is promoted meanwhile is taken up before the next step.
+
+    Raises
+    ------
+    GenerationError
+        The generation that was promoted cannot be computed by this version.
     """
     watched = Inbox(inbox, session)
+    told: set[str] = set()
     while not stop.is_set():
-        watched.look()
         try:
+            session = watched.session = _up_to_date(session)
+            watched.look()
             progress = advance(
                 session.store,
                 now_ns=session.clock(),
@@ -147,13 +261,26 @@ def work(
                 lanes=lanes,
                 allow_send=allow_send,
             )
+            if progress.status is Status.DONE:
+                on_progress(progress)
+                continue
+            watched.look()
         except StoreBusy as exc:  # another worker has it, or had it first
             progress = Progress(Status.WAIT, str(exc), session.clock() + 1_000_000_000)
-        if progress.status is Status.DONE:
+        if progress.status is Status.IDLE:
+            if drain and not watched.waiting():
+                return progress
+            told.clear()
+        elif progress.what not in told:
+            told.add(progress.what)
             on_progress(progress)
-            continue
-        watched.look()
-        if drain and not watched.waiting() and progress.status is Status.IDLE:
-            return progress
         stop.wait(IDLE_S if not drain else IDLE_S / 5)
     return Progress(Status.IDLE, "stopped")
+
+
+def _up_to_date(session: Session) -> Session:
+    """The session, on the generation that is active now."""
+    active = session.store.active()
+    if active is None or active.name == session.work.generation.name:
+        return session
+    return commands.reopened(session)

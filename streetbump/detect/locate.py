@@ -20,6 +20,10 @@ LAG_SPREAD_S = 0.3
 MIN_COURSE_M = 3.0
 """Two fixes nearer than this give no course, m. Chosen by us: the noise of neighbouring fixes."""
 
+COURSE_NS = 750_000_000
+"""A course is taken over the fixes this near the middle of its leg, at least the leg's own two, ns.
+Chosen by us: receivers of 2 to 10 Hz give a course as those of 1 Hz do."""
+
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -68,19 +72,30 @@ def track_of(trip: Trip, *, settings: DetectSettings) -> Track:
     moved = distance_m(lat[:-1], lon[:-1], lat[1:], lon[1:])
     gap_s = np.diff(t_ns) * 1e-9
     pace = moved / np.maximum(gap_s, 1e-3)
-    course = np.where(
-        moved >= MIN_COURSE_M, bearing_deg(lat[:-1], lon[:-1], lat[1:], lon[1:]), np.nan
-    )
+    joined = (gap_s <= settings.max_fix_gap_s) & (pace <= MAX_PACE_MS)
     return Track(
         t_ns=t_ns,
         lat_deg=lat,
         lon_deg=lon,
         accuracy_m=accuracy[good],
         speed_ms=speed,
-        joined=(gap_s <= settings.max_fix_gap_s) & (pace <= MAX_PACE_MS),
-        course_deg=course,
+        joined=joined,
+        course_deg=_course_deg(t_ns, lat, lon, joined),
         pace_ms=pace,
     )
+
+
+def _course_deg(t_ns: Ints, lat: Floats, lon: Floats, joined: Bools) -> Floats:
+    """Direction of travel on each leg; NaN where the car hardly moved."""
+    leg = np.arange(len(joined))
+    middle = t_ns[:-1] + np.diff(t_ns) // 2
+    a = np.minimum(np.searchsorted(t_ns, middle - COURSE_NS, side="left"), leg)
+    b = np.maximum(np.searchsorted(t_ns, middle + COURSE_NS, side="right") - 1, leg + 1)
+    breaks = np.concatenate(([0], np.cumsum(~joined)))
+    whole = breaks[a] == breaks[b]
+    a, b = np.where(whole, a, leg), np.where(whole, b, leg + 1)
+    moved = distance_m(lat[a], lon[a], lat[b], lon[b])
+    return np.where(moved >= MIN_COURSE_M, bearing_deg(lat[a], lon[a], lat[b], lon[b]), np.nan)
 
 
 def locate(track: Track, t_ns: Ints) -> Located:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -20,9 +21,10 @@ class Files:
     def write(self, path: Path, data: bytes, *, private: bool = False) -> None:
         """Write `data` so that a crash leaves the old file or the new one, never a part.
 
-        The folder is made where it is missing. `private` files can be read by their owner only.
+        The folder is made where it is missing. `private` files, and the folders made for them,
+        can be read by their owner only.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent, private=private)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         mode = 0o600 if private else 0o666
         try:
@@ -38,18 +40,48 @@ class Files:
         _sync_folder(path.parent)
 
     def move(self, path: Path, target: Path) -> None:
-        """Rename a file within one file system, durably; the folder is made private if missing."""
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.replace(target)
+        """Move a file, durably; the folder is made private if missing.
+
+        From one file system to another it is copied, and its source deleted when that is done.
+        """
+        _make_folder(target.parent, private=True)
+        try:
+            path.replace(target)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            self.write(target, self.read(path), private=True)
+            self.delete(path)
+            return
         _sync_folder(target.parent)
+
+    def touch(self, path: Path, ns: int) -> None:
+        """Set the time of a file, ns since 1970 UTC.
+
+        Only its owner may do so: the file of another is replaced by a copy of our own.
+        """
+        try:
+            os.utime(path, ns=(ns, ns))
+        except PermissionError:
+            self.write(path, self.read(path), private=True)
+            os.utime(path, ns=(ns, ns))
 
     def delete(self, path: Path) -> None:
         """Remove a file; nothing happens when it is not there."""
         path.unlink(missing_ok=True)
 
     def list(self, folder: Path) -> list[Path]:
-        """The files in a folder, by name; none when there is no such folder."""
-        return sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+        """The files in a folder, by name, no links; none when there is no such folder."""
+        if not folder.is_dir():
+            return []
+        return sorted(p for p in folder.iterdir() if p.is_file() and not p.is_symlink())
+
+
+def _make_folder(folder: Path, *, private: bool) -> None:
+    """Make a folder and those above it, where they are missing."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

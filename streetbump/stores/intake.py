@@ -133,11 +133,17 @@ class Intake(Base):
                 for key in sorted(before - {one.trip.key for one in taken})
             ]
             first = rejected[0] if rejected else None
+            said = c.execute(
+                sa.select(t.uploads.c.options).where(t.uploads.c.upload_id == upload.upload_id)
+            ).scalar()
+            state = "accepted" if taken else "rejected"
+            if said != upload.options:  # offered again meanwhile, under other options
+                state = "queued"
             c.execute(
                 t.uploads.update()
                 .where(t.uploads.c.upload_id == upload.upload_id)
                 .values(
-                    state="accepted" if taken else "rejected",
+                    state=state,
                     reason=first.reason.value if first else None,
                     hint="; ".join(r.hint for r in rejected) or None,
                     updated_ns=now_ns,
@@ -153,6 +159,31 @@ class Intake(Base):
                 {"trips": list(handles), "rejected": [r.reason.value for r in rejected]},
             )  # fmt: skip
         return tuple(trip_id for trip_id in gone if trip_id is not None)
+
+    def give_back(self, upload: Upload, *, owner: str) -> None:
+        """Leave an upload queued as if it had not been begun: what failed was not its fault."""
+        with self._write() as c:
+            self._finish(c, f"upload:{upload.upload_id}", owner)
+            c.execute(
+                t.uploads.update()
+                .where(t.uploads.c.upload_id == upload.upload_id)
+                .values(attempts=max(upload.attempts - 1, 0))
+            )
+
+    def forget_upload(self, upload: Upload, *, owner: str) -> None:
+        """Drop an upload whose bytes are gone, unless trips came of it before."""
+        with self._write() as c:
+            self._finish(c, f"upload:{upload.upload_id}", owner)
+            had = c.execute(
+                sa.select(t.upload_trips.c.trip_key).where(
+                    t.upload_trips.c.upload_id == upload.upload_id
+                )
+            ).first()
+            mine = t.uploads.c.upload_id == upload.upload_id
+            if had is None:
+                c.execute(t.uploads.delete().where(mine))
+            else:
+                c.execute(t.uploads.update().where(mine).values(state="accepted"))
 
     def uploads(self) -> pd.DataFrame:
         """Every upload with its state and reason, by name."""

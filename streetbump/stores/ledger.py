@@ -9,7 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from streetbump.errors import StoreBusy, StoreError
+from streetbump.errors import StoreBusy
 from streetbump.geo import cell_of
 from streetbump.stores import schema as t
 from streetbump.stores.base import Base
@@ -57,13 +57,46 @@ class Ledger(Base):
             found = self._places(c, [t.places.c.place_id == place_id])
         return found[0] if found else None
 
-    def review(self, place: PlaceRow, *, by: str, note: str, now_ns: int) -> None:
-        """Store what a person decided on a place, and who it was."""
+    def review(
+        self, seen: PlaceRow, *, state: str, review: str, why: str, by: str, note: str, now_ns: int
+    ) -> None:
+        """Store what a person decided on a place as he saw it, and who it was.
+
+        Raises
+        ------
+        StoreBusy
+            The place has moved on meanwhile: it must be looked at again.
+        """
         with self._write() as c:
-            self._put_place(c, place, now_ns)
-            _history(c, place.place_id, place.state, place.episode, place.why, now_ns)
-            audit_row(c, now_ns, "review", place.place_id,
-                   {"by": by, "decision": place.review, "note": note})  # fmt: skip
+            done = c.execute(
+                t.places.update()
+                .where(
+                    (t.places.c.place_id == seen.place_id)
+                    & (t.places.c.state == seen.state)
+                    & (t.places.c.episode == seen.episode)
+                )
+                .values(state=state, review=review, why=why, updated_ns=now_ns)
+            )
+            if done.rowcount != 1:
+                raise StoreBusy(f"place {seen.place_id} has changed meanwhile: look at it again")
+            _history(c, seen.place_id, state, seen.episode, why, now_ns)
+            audit_row(c, now_ns, "review", seen.place_id,
+                      {"by": by, "decision": review, "note": note})  # fmt: skip
+
+    @staticmethod
+    def _move_place(c: sa.Connection, place_id: str, state: str, why: str, now_ns: int) -> None:
+        """Another state for a place; where it lies and what it is linked with are not ours."""
+        row = c.execute(
+            sa.select(t.places.c.state, t.places.c.episode).where(t.places.c.place_id == place_id)
+        ).first()
+        if row is None or row.state == state:
+            return
+        c.execute(
+            t.places.update()
+            .where(t.places.c.place_id == place_id)
+            .values(state=state, why=why, review=None, updated_ns=now_ns)
+        )
+        _history(c, place_id, state, row.episode, why, now_ns)
 
     @staticmethod
     def _put_place(c: sa.Connection, place: PlaceRow, now_ns: int) -> None:
@@ -143,8 +176,8 @@ class Ledger(Base):
 
         Raises
         ------
-        StoreError
-            The place and episode have a request already.
+        StoreBusy
+            The place and episode have a request already: another process was first.
         """
         with self._write() as c:
             self._hold(c, resource, owner)
@@ -154,7 +187,7 @@ class Ledger(Base):
                     t.outbox.insert().values(**values, payload_hash=payload_hash, updated_ns=now_ns)
                 )
             except sa.exc.IntegrityError as exc:
-                raise StoreError(
+                raise StoreBusy(
                     f"place {row.place_id} has a request for episode {row.episode} already"
                 ) from exc
             audit_row(c, now_ns, "intent", row.place_id, {"city": row.city, "hash": payload_hash})
@@ -166,12 +199,12 @@ class Ledger(Base):
         *,
         expected: Sequence[str],
         values: dict[str, Any],
-        place: PlaceRow | None = None,
+        place: tuple[str, str] | None = None,
         resource: str,
         owner: str,
         now_ns: int,
     ) -> None:
-        """Move a request on, and its place with it; only from one of the `expected` states.
+        """Move a request on, and its place (state, why) with it; only from an `expected` state.
 
         Raises
         ------
@@ -192,7 +225,7 @@ class Ledger(Base):
             if done.rowcount != 1:
                 raise StoreBusy(f"the request of place {place_id} was moved by another process")
             if place is not None:
-                self._put_place(c, place, now_ns)
+                self._move_place(c, place_id, *place, now_ns)
             audit_row(
                 c, now_ns, "request", place_id, {k: v for k, v in values.items() if k != "request"}
             )

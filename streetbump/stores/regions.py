@@ -36,6 +36,18 @@ class Regions(Ledger):
         with self._read() as c:
             return tuple((r.cell, r.input_digest) for r in c.execute(query))
 
+    def stale_near(self, lat_deg: float, lon_deg: float, *, halo_m: float) -> bool:
+        """Whether clusters of the active generation around a position are out of date."""
+        here = cell_of(np.array([lat_deg]), np.array([lon_deg]))
+        active = sa.select(t.generations.c.name).where(t.generations.c.active).scalar_subquery()
+        query = sa.select(t.cells.c.cell).where(
+            (t.cells.c.generation == active)
+            & t.cells.c.stale
+            & t.cells.c.cell.in_(cells_around(here, halo_m=halo_m).tolist())
+        )
+        with self._read() as c:
+            return c.execute(query.limit(1)).first() is not None
+
     def load_region(self, generation: str, cells: Ints) -> Region:
         """Jolts, passes, trips and obstacles in the given cells."""
         with self._read() as c:
