@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import re
 import tomllib
 from importlib import resources
@@ -169,8 +170,17 @@ def parse_settings(text: str, *, where: str) -> Settings:
     shipped = resources.files("streetbump.data").joinpath(SHIPPED_SETTINGS).read_text("utf-8")
     merged = _overlay(_parse_toml(shipped, where=SHIPPED_SETTINGS), _parse_toml(text, where=where))
     settings = convert(merged, Settings, where=where)
+    _check_finite(merged, where)
     _check_order(settings, where)
     return settings
+
+
+def _check_finite(values: dict[str, Any], where: str, path: str = "") -> None:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _check_finite(value, where, f"{path}{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{where}: {path}{name}: must be a finite number (got {value})")
 
 
 def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -294,6 +294,9 @@ class Table:
             extra = sorted(set(columns) - set(self.names))
             raise ValueError(f"table {self.name}: missing {missing}, unknown {extra}")
         data = {c.name: _as_series(columns[c.name], c) for c in self.columns}
+        lengths = {name: len(column) for name, column in data.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"table {self.name}: columns of different lengths: {lengths}")
         return pd.DataFrame(data)
 
     def check(self, frame: pd.DataFrame) -> pd.DataFrame:

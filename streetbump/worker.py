@@ -67,7 +67,7 @@ class Inbox:
         """Queue what is new, move out what is done. A file that gives trouble stops no other."""
         paths = self._files.list(self._folder)
         self._seen = {path: self._seen[path] for path in paths if path in self._seen}
-        self._told = {path: self._told[path] for path in paths if path in self._told}
+        self._told = {path: said for path, said in self._told.items() if self._files.exists(path)}
         for path in paths:
             if path.name.startswith(".") or path.suffix in UNFINISHED:
                 continue

@@ -251,6 +251,10 @@ def test_a_store_that_cannot_be_used_is_said_in_one_line(
         (("run", ADA, "--send"), "--send: to which city?"),
         (("run", ADA, "--tz", "Mars/Olympus"), "Mars/Olympus"),
         (("run", ADA, "--settings", "none.toml"), "--settings none.toml"),
+        (("run", ADA, "--date", "2026-13-01"), "--date 2026-13-01"),
+        (("run", ADA, "--date", "2026-W01-1"), "--date 2026-W01-1"),
+        (("run", ""), "an empty path"),
+        (("cluster", "--class", "potholes"), "potholes"),
         (("run", ADA, "--city", "none.toml"), "none.toml"),
         (("cluster", "--bbox", "1,2,3"), "four numbers"),
         (("explain",), "either a place"),
@@ -266,6 +270,32 @@ def test_wrong_usage_is_explained(here: Path, arguments: tuple[str, ...], words:
     assert done.returncode in {1, 2, 4}
     assert words in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+def test_classes_and_states_are_those_of_the_model() -> None:
+    """The command line's words for classes and states are the model's."""
+    from streetbump import cli, model
+
+    assert tuple(c.value for c in model.JoltClass) == cli.CLASS_NAMES
+    assert tuple(s.value for s in model.PlaceState) == cli.STATE_NAMES
+
+
+def test_a_store_is_private_and_not_read_as_trips(here: Path) -> None:
+    """The database is its owner's alone; `run .` does not take it for a trip."""
+    (here / "trips").mkdir()
+    (here / "trips" / "a.csv").write_bytes(Path(ADA).read_bytes())
+    streetbump("run", "trips", cwd=here)
+    assert (here / "streetbump.db").stat().st_mode & 0o77 == 0
+    (here / "door.key").rename(here / ".key")
+    again = streetbump("run", ".", cwd=here, STREETBUMP_KEY_FILE=str(here / ".key"))
+    assert b"1 files offered, 0 refused" in again.stderr
+
+
+def test_standard_input_leaves_nothing_behind(here: Path) -> None:
+    """What came in by a pipe is stored trimmed only, not as it came."""
+    done = streetbump("run", "-", cwd=here, stdin=Path(ADA).read_bytes())
+    assert done.returncode == 0
+    assert list((here / "streetbump.db.spool").iterdir()) == []
 
 
 def test_quiet_is_silent(here: Path) -> None:

@@ -353,6 +353,119 @@ def test_the_first_plan_after_a_promotion_is_held(workshop: Workshop, city: Sand
     assert held["why"].str.contains("promoted").all()
 
 
+def test_after_a_promotion_every_place_is_planned_from_the_new_clusters(
+    workshop: Workshop, city: Sandbox
+) -> None:
+    """Nothing new need be driven: places follow, are held, and go out once approved."""
+    session = workshop.open(desks=[workshop.desk(city)])
+    import_inventory(session)
+    take_in(session)
+    wide = parse_settings("[detect]\non_ratio = 2.9\n", where="x")
+    commands.reprocess(session, name="next", settings=wide, paths=(), stdin=no_stdin)
+    session.store.promote("next", now_ns=workshop.now_ns)
+    again = commands.reopened(session)
+    assert again.work.generation.name == "next"
+    again.until_idle(lanes=("cluster",))
+    table = commands.plan_table(again)
+    assert list(table["action"]).count("hold") == 5
+    assert (commands.cluster_table(again.store)["place_id"].notna()).sum() >= 5
+    for place_id in commands.review_table(again.store)["place_id"]:
+        commands.review(again.store, place_id, "approve", by="Ann", note="", now_ns=workshop.now_ns)
+    again.until_idle(allow_send=True)
+    assert len(city.ledger()) == 5
+
+
+def test_reprocessing_named_files_leaves_what_is_known_of_them(workshop: Workshop) -> None:
+    """A file that was read under options is not read again without them."""
+    session = workshop.open()
+    path = workshop.folder / "clock.csv"
+    path.write_bytes(clock_file())
+    take_in(session, [str(path)], date="2026-03-03", tz="UTC", device="me")
+    before = sorted(p.name for p in session.store.archive.root.rglob("*.parquet"))
+    commands.reprocess(session, name="g2", settings=None, paths=[str(path)], stdin=no_stdin)
+    assert sorted(p.name for p in session.store.archive.root.rglob("*.parquet")) == before
+    assert (session.store.trips_pending("g2"), session.store.counts()["trips"]) == (0, 1)
+
+
+FILE_CITY = """
+schema_version = 1
+name = "listed"
+title = "A city with a work list"
+timezone = "UTC"
+live = true
+[boundary]
+kind = "bbox"
+west = -180.0
+south = -90.0
+east = 180.0
+north = 90.0
+[channel]
+kind = "file"
+path = "list.csv"
+[services.pothole]
+code = "P"
+name = "Pothole"
+"""
+
+
+def unmarked(folder: Path) -> list[str]:
+    """The fixture trips without their synthetic mark: real ones, for a city with a work list."""
+    folder.mkdir()
+    for path in TRIPS:
+        text = Path(path).read_text("utf-8").replace("# synthetic: yes\n", "")
+        (folder / Path(path).name).write_text(text, "utf-8")
+    return sorted(str(p) for p in folder.iterdir())
+
+
+def test_a_work_list_that_could_not_be_written_is_written_later(workshop: Workshop) -> None:
+    """The list's place is taken by a folder, then free: every pothole ends in it once."""
+    import os
+    from contextlib import ExitStack
+
+    from streetbump import runtime
+
+    (workshop.folder / "listed.toml").write_text(FILE_CITY, "utf-8")
+    blocked = workshop.folder / "list.csv"
+    blocked.mkdir()
+    with ExitStack() as stack:
+        desk = runtime.open_desk(
+            str(workshop.folder / "listed.toml"), environ=os.environ, stack=stack
+        )
+        session = workshop.open(desks=[desk])
+        import_inventory(session)
+        result = take_in(session, unmarked(workshop.folder / "real"), allow_send=True)
+        assert result.waiting is not None
+        blocked.rmdir()
+        for _ in range(8):
+            workshop.now_ns += 3_600_000_000_000
+            session.until_idle(allow_send=True)
+    assert {row.state for row in session.store.outbox()} == {"acked"}
+    assert len(pd.read_csv(blocked)) == 5
+
+
+def test_an_obstacle_that_comes_late_still_stops_a_report(
+    workshop: Workshop, city: Sandbox
+) -> None:
+    """Between an import and the clustering after it, nothing around the obstacle is sent."""
+    session = workshop.open(desks=[workshop.desk(city)])
+    take_in(session)
+    place = next(p for p in session.store.places() if p.jolt_class == "pothole")
+    text = f"id,kind,lat,lon\n1,casting,{place.lat_deg},{place.lon_deg}\n"
+    from streetbump.cluster.inventory import read_inventory
+    from streetbump.pipeline import put_obstacles
+
+    rows = read_inventory(text.encode(), source="x").rows
+    put_obstacles(session.store, rows, settings=session.settings, now_ns=workshop.now_ns)
+    progress = advance(
+        session.store, now_ns=workshop.now_ns, work=session.work, lanes=("submit",),
+        allow_send=True,
+    )  # fmt: skip
+    near = [r for r in city.ledger()
+            if distance_m(r["lat"], r["long"], place.lat_deg, place.lon_deg) < 20]  # fmt: skip
+    assert near == []
+    assert progress.status is not Status.WAIT
+
+
 @pytest.mark.parametrize(
     "point", ["intent committed", "sending committed", "answer received", "receipt committed"]
 )

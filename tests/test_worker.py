@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,16 +11,24 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from msgspec import structs
 
+from streetbump import worker
+from streetbump.config import Settings, shipped_settings
+from streetbump.model import upload_id_of
+from streetbump.pipeline import Progress, Status, register
+from streetbump.stores.files import Files
 from streetbump.worker import work
 
 from .conftest import KEY, ROOT, TRIPS, Workshop, take_in
+
+DAY_NS = 86_400_000_000_000
 
 # A worker whose process kills itself, with SIGKILL, the first time it comes to a point.
 DYING_WORKER = """
@@ -70,8 +79,22 @@ def expected(workshop: Workshop) -> pd.DataFrame:
     return session.store.clusters()
 
 
-def drain(workshop: Workshop, inbox: Path) -> None:
-    session = workshop.open()
+def notes(inbox: Path) -> list[dict[str, str]]:
+    """The reasons that are shown in rejected/."""
+    return [json.loads(p.read_text()) for p in sorted((inbox / "rejected").glob("[!.]*.json"))]
+
+
+def replace_settings(settings: Settings) -> Settings:
+    """Other settings of clustering: another generation."""
+    return structs.replace(
+        settings,
+        version=settings.version + 1,
+        cluster=structs.replace(settings.cluster, min_score=settings.cluster.min_score * 1.1),
+    )
+
+
+def drain(workshop: Workshop, inbox: Path, *, files: Files | None = None) -> None:
+    session = workshop.open(files=files)
     work(session, inbox, allow_send=False, drain=True, stop=threading.Event())
 
 
@@ -153,9 +176,283 @@ def test_originals_are_deleted_after_their_time(workshop: Workshop) -> None:
     drain(workshop, inbox)
     originals = workshop.folder / "s.db.originals"
     assert len(list(originals.iterdir())) == 1
-    workshop.now_ns = time.time_ns() + 31 * 86_400_000_000_000
+    workshop.now_ns += 31 * DAY_NS
     drain(workshop, inbox)
     assert list(originals.iterdir()) == []
+
+
+@pytest.mark.parametrize("year_s", [-31_536_000, 31_536_000])
+def test_the_time_of_originals_counts_from_when_they_were_kept(
+    workshop: Workshop, year_s: int
+) -> None:
+    """The uploader's file time, a year ago or ahead, neither shortens nor lengthens it."""
+    inbox = workshop.folder / "inbox"
+    fill(inbox, TRIPS[:1])
+    for path in inbox.iterdir():
+        at_ns = workshop.now_ns + year_s * 1_000_000_000
+        os.utime(path, ns=(at_ns, at_ns))
+    drain(workshop, inbox)
+    (original,) = (workshop.folder / "s.db.originals").iterdir()
+    assert original.stat().st_mtime_ns == workshop.now_ns
+    workshop.now_ns += 29 * DAY_NS
+    drain(workshop, inbox)
+    assert original.exists()
+    workshop.now_ns += 2 * DAY_NS
+    drain(workshop, inbox)
+    assert not original.exists()
+    assert list((inbox / "rejected").iterdir()) == []
+
+
+class Deleting(Files):
+    """Another worker deletes every original just before we do or look at it."""
+
+    def list(self, folder: Path) -> list[Path]:
+        found = super().list(folder)
+        if folder.name.endswith(".originals"):
+            for path in found:
+                path.unlink()
+        return found
+
+
+def test_two_workers_may_delete_the_same_original(workshop: Workshop) -> None:
+    """An original that another worker deleted first is nothing to stop at."""
+    inbox = workshop.folder / "inbox"
+    fill(inbox, TRIPS[:1])
+    drain(workshop, inbox, files=Deleting())
+    assert list((workshop.folder / "s.db.originals").iterdir()) == []
+
+
+class Unreadable(Files):
+    """Files whose name says so cannot be read."""
+
+    def read(self, path: Path) -> bytes:
+        if "unreadable" in path.name:
+            raise PermissionError(13, "Permission denied")
+        return super().read(path)
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(workshop: Workshop) -> None:
+    """The observer is told of it once; the files before and after it are taken."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    for name, trip in zip(["a.csv", "m-unreadable.csv", "z.csv"], TRIPS, strict=False):
+        rename_in(inbox, name, Path(trip).read_bytes())
+    events: list[dict[str, object]] = []
+    session = workshop.open(files=Unreadable())
+    observed = replace(session.work, observe=lambda event, **more: events.append({event: more}))
+    session = replace(session, work=observed)
+    work(session, inbox, allow_send=False, drain=True, stop=threading.Event())
+    assert [p.name for p in inbox.iterdir() if p.is_file()] == ["m-unreadable.csv"]
+    assert len(list((workshop.folder / "s.db.originals").iterdir())) == 2
+    told = [event["inbox"] for event in events if "inbox" in event]
+    assert told == [{"file": "m-unreadable.csv", "problem": "Permission denied"}]
+
+
+def test_a_name_that_is_not_utf_8_is_taken(workshop: Workshop) -> None:
+    """Good or bad, such a file is taken; its name is shown with replacement characters."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    rename_in(inbox, os.fsdecode(b"Stra\xdfe.csv"), Path(TRIPS[0]).read_bytes())
+    rename_in(inbox, os.fsdecode(b"l\xe4nge.csv"), b"")
+    drain(workshop, inbox)
+    assert sorted(workshop.open().store.uploads()["name"]) == ["Stra\ufffde.csv", "l\ufffdnge.csv"]
+    assert [p.name for p in inbox.iterdir()] == ["rejected"]
+    (note,) = notes(inbox)
+    assert (note["file"], note["reason"]) == ("l\ufffdnge.csv", "EMPTY")
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "\U0001f6a7" * 62 + ".csv"])
+def test_a_very_long_name_is_cut_in_rejected(workshop: Workshop, name: str) -> None:
+    """A refused file of the longest name there can be is set aside; its note has the full name."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    (inbox / name).write_bytes(b"")
+    drain(workshop, inbox)
+    file, note = sorted((inbox / "rejected").iterdir(), key=lambda p: len(p.name))
+    assert note.name == file.name + ".reason.json"
+    first, _, short = file.name.partition("-")
+    assert first == upload_id_of(b"")[:16]
+    assert 40 <= len(short) <= 60
+    assert name.startswith(short)
+    assert json.loads(note.read_text())["file"] == name
+
+
+def test_an_inbox_on_another_file_system(
+    workshop: Workshop, expected: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where files cannot be renamed to the originals they are copied, and leave the inbox."""
+    inbox = workshop.folder / "inbox"
+    fill(inbox)
+    rename = Path.replace
+
+    def replace_within(self: Path, target: Path) -> Path:
+        if (inbox in self.parents) != (inbox in Path(target).parents):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_within)
+    drain(workshop, inbox)
+    pd.testing.assert_frame_equal(workshop.open().store.clusters(), expected, check_exact=True)
+    assert [p.name for p in inbox.iterdir()] == ["rejected"]
+    originals = list((workshop.folder / "s.db.originals").iterdir())
+    assert {p.name for p in originals} == {upload_id_of(Path(t).read_bytes()) for t in TRIPS}
+    assert {p.name for p in originals} == {upload_id_of(p.read_bytes()) for p in originals}
+
+
+class Counting(Files):
+    """Remembers what was read."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def read(self, path: Path) -> bytes:
+        self.names.append(path.name)
+        return super().read(path)
+
+
+def test_a_file_over_the_limit_is_not_read(workshop: Workshop) -> None:
+    """A file too large for the door is set aside by its size alone; the ledger knows nothing."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    with (inbox / "large.csv").open("wb") as file:
+        file.truncate(20_971_521)
+    files = Counting()
+    drain(workshop, inbox, files=files)
+    assert not [name for name in files.names if "large" in name]
+    (note,) = notes(inbox)
+    assert (note["file"], note["reason"]) == ("large.csv", "TOO_LARGE")
+    assert "20971521 bytes" in note["hint"]
+    assert workshop.open().store.counts()["uploads"] == 0
+
+
+def test_links_in_the_inbox_are_left_alone(workshop: Workshop) -> None:
+    """A symbolic link is no upload: it could name any file the worker can read."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    (inbox / "link.csv").symlink_to(Path(TRIPS[0]).absolute())
+    drain(workshop, inbox)
+    assert (inbox / "link.csv").is_symlink()
+    assert workshop.open().store.counts()["uploads"] == 0
+
+
+def test_refused_files_are_private_and_deleted_after_their_time(workshop: Workshop) -> None:
+    """rejected/ is the owner's alone, and what is in it goes when originals go."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    rename_in(inbox, "empty.csv", b"")
+    drain(workshop, inbox)
+    rejected = inbox / "rejected"
+    assert rejected.stat().st_mode & 0o777 == 0o700
+    workshop.now_ns += 29 * DAY_NS
+    drain(workshop, inbox)
+    assert len(list(rejected.iterdir())) == 2
+    workshop.now_ns += 2 * DAY_NS
+    drain(workshop, inbox)
+    assert list(rejected.iterdir()) == []
+
+
+def test_a_note_is_shown_after_a_kill_while_setting_aside(workshop: Workshop) -> None:
+    """Killed between the move and the note, the next worker shows the note."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    rename_in(inbox, "empty.csv", b"")
+    drain(workshop, inbox)
+    (note,) = (inbox / "rejected").glob("*.json")
+    note.rename(note.with_name(f".{note.name}"))
+    drain(workshop, inbox)
+    assert note.exists()
+
+
+class Failing(Files):
+    """Trips cannot be read twice: the first read is for their name in the ledger."""
+
+    def __init__(self) -> None:
+        self.seen: set[Path] = set()
+
+    def read(self, path: Path) -> bytes:
+        if path.suffix == ".csv" and path in self.seen:
+            raise OSError(errno.EIO, "Input/output error")
+        self.seen.add(path)
+        return super().read(path)
+
+
+def test_a_file_moved_back_is_tried_again(workshop: Workshop) -> None:
+    """What was refused as unreadable is taken in when a person moves it back into the inbox."""
+    inbox = workshop.folder / "inbox"
+    fill(inbox, TRIPS[:1])
+    (inbox / f"1-{Path(TRIPS[0]).name}").unlink()
+    for name in ("empty.csv", "picture.csv", "no-accelerometer.csv"):
+        (inbox / name).unlink()
+    drain(workshop, inbox, files=Failing())
+    (note,) = notes(inbox)
+    assert note["reason"] == "UNREADABLE"
+    (aside,) = (inbox / "rejected").glob("*.csv")
+    aside.rename(inbox / aside.name)
+    drain(workshop, inbox, files=Failing())  # refused once more, it is set aside once more
+    assert notes(inbox) == [note]
+    aside.rename(inbox / aside.name)
+    drain(workshop, inbox)
+    session = workshop.open()
+    assert list(session.store.uploads()["state"]) == ["accepted"]
+    assert list(session.store.uploads()["name"]) == [note["file"]]
+    assert list((inbox / "rejected").iterdir()) == []
+
+
+def test_a_refused_file_moved_back_is_set_aside_again(workshop: Workshop) -> None:
+    """What is wrong with the file itself stays wrong: it goes back, under the same name."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    rename_in(inbox, "empty.csv", b"")
+    drain(workshop, inbox)
+    before = sorted((inbox / "rejected").iterdir())
+    before[0].rename(inbox / before[0].name)
+    drain(workshop, inbox)
+    assert sorted((inbox / "rejected").iterdir()) == before
+    assert notes(inbox)[0]["file"] == "empty.csv"
+
+
+def test_the_operator_hears_why_nothing_is_done(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason of a wait is told when it is new, not at every look."""
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    session = workshop.open()
+    later = session.clock() + 10**12
+    first, second = (Progress(Status.WAIT, what, later) for what in ("the city rests", "closed"))
+    coming = iter([first, first, second, first, Progress(Status.IDLE), first])
+    monkeypatch.setattr(worker, "advance", lambda *_a, **_k: next(coming, Progress(Status.IDLE)))
+    monkeypatch.setattr(worker, "IDLE_S", 0.01)
+    stop, said = threading.Event(), []
+
+    def hear(progress: Progress) -> None:
+        said.append(progress.what)
+        if len(said) == 3:
+            stop.set()
+
+    work(session, inbox, allow_send=True, drain=False, stop=stop, on_progress=hear)
+    assert said == ["the city rests", "closed", "the city rests"]
+
+
+def test_a_promoted_generation_is_taken_up(workshop: Workshop) -> None:
+    """What comes in after a promote is computed by the promoted generation, by the same worker."""
+    inbox = workshop.folder / "inbox"
+    fill(inbox, TRIPS[:1])
+    session = workshop.open()
+    other = workshop.open()
+    changed = replace_settings(shipped_settings())
+
+    def promote(point: str) -> None:
+        if point == "clusters computed" and other.store.active() == session.work.generation:
+            added = register(other.store, changed, name="next", now_ns=workshop.now_ns)
+            other.store.promote(added.name, now_ns=workshop.now_ns)
+            rename_in(inbox, "second.csv", Path(TRIPS[1]).read_bytes())
+
+    watched = replace(session, work=replace(session.work, checkpoint=promote))
+    work(watched, inbox, allow_send=False, drain=True, stop=threading.Event())
+    assert other.store.trips_pending("next") == 0
+    assert other.store.trips_pending(session.work.generation.name) == 1
+    assert not other.store.stale_cells("next", limit=1)
 
 
 def test_sigterm_ends_it_cleanly(workshop: Workshop) -> None:

@@ -23,7 +23,7 @@ from streetbump.detect.signal import Signal, prepare
 from streetbump.detect.trigger import Triggers, characteristic, find
 from streetbump.model import BUMPS, P_COLUMNS, Detection, Trip
 
-ALGORITHM = "detect-1"
+ALGORITHM = "detect-2"
 """Changes whenever the same settings would give other jolts: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "detect"]

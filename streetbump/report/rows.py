@@ -86,7 +86,7 @@ def cluster_people(table: pd.DataFrame) -> pd.DataFrame:
             for a, b in zip(table["hit_rate_lo"], table["hit_rate_hi"], strict=True)
         ],
         "devices": [
-            f"{n} on {d} days" if n else "none named"
+            f"{n} on {d} day{'s'[: d != 1]}" if n else "none named"
             for n, d in zip(table["n_devices"], table["n_days"], strict=True)
         ],
         "m/s²": [f"{v:.1f}" for v in table["severity"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,12 +59,23 @@ def open_engine(url: str) -> sa.Engine:
     path = sqlite_path(url)
     if not path.parent.is_dir():
         raise StoreError(f"store {path}: folder {path.parent} does not exist")
+    _make_private(path)
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin_immediate)
     with translated(str(path)):
         _migrate(engine, path)
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make a new database file readable by its owner only: it holds where phones were, and when."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as exc:
+        raise StoreError(f"store {path}: cannot be written: {exc.strerror}") from exc
 
 
 def _prepare(connection: Any, _record: Any) -> None:

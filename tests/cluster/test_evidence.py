@@ -102,6 +102,15 @@ def test_one_device_in_the_whole_chain_has_one_vote():
     assert found["hit_rate_lo"] == pair["hit_rate_lo"]
 
 
+def test_trips_that_name_no_device_vote_each_for_themselves():
+    """Unnamed trips are in no quorum, but each tells what the road is like."""
+    bumps = jolts(np.zeros(5))
+    unnamed = clustered(region(bumps, trips=trips_of(bumps, device=None))).clusters.iloc[0]
+    named = clustered(region(bumps)).clusters.iloc[0]
+    assert unnamed["hit_rate_lo"] == named["hit_rate_lo"]
+    assert (unnamed["n_devices"], named["n_devices"]) == (0, 5)
+
+
 def test_days_are_votes_of_their_own():
     """The same device on another day votes again."""
     one_day, two_days = rate_of([1, 1], [1, 1], [0, 0]), rate_of([1, 1], [1, 1], [0, 1])

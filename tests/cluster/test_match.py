@@ -16,9 +16,7 @@ from .kit import CLUSTER, HERE, obstacle
 
 def cluster_at(east_m: float, north_m: float = 0.0, *, err_m: float = 1.0,
                at: tuple[float, float] = HERE) -> Centres:  # fmt: skip
-    lat, lon = from_local_m(
-        np.array([east_m]), np.array([north_m]), lat0_deg=at[0], lon0_deg=at[1]
-    )
+    lat, lon = from_local_m(np.array([east_m]), np.array([north_m]), lat0_deg=at[0], lon0_deg=at[1])
     return Centres(lat, lon, np.array([err_m]), np.zeros(1))
 
 

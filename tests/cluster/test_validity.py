@@ -38,6 +38,8 @@ def test_the_days_of_an_obstacle_count(valid_from: str, valid_to: str, stands: b
 
 def test_a_validity_that_is_no_day_is_a_reason() -> None:
     """Rows with an unreadable day are dropped and counted, not taken for always."""
-    text = b"lat,lon,valid_from\n42,-71,soon\n43,-71,20240101\n44,-71,2024-01-01\n45,-71,2024-W01-1\n"
+    text = (
+        b"lat,lon,valid_from\n42,-71,soon\n43,-71,20240101\n44,-71,2024-01-01\n45,-71,2024-W01-1\n"
+    )
     found = read_inventory(text, source="x", kind="hump")
     assert (len(found.rows), found.dropped) == (1, {"validity is not a day (YYYY-MM-DD)": 3})
