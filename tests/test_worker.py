@@ -19,14 +19,14 @@ import pandas as pd
 import pytest
 from msgspec import structs
 
-from streetbump import worker
+from streetbump import commands, worker
 from streetbump.config import Settings, shipped_settings
 from streetbump.model import upload_id_of
-from streetbump.pipeline import Progress, Status, register
+from streetbump.pipeline import Progress, Status
 from streetbump.stores.files import Files
 from streetbump.worker import work
 
-from .conftest import KEY, ROOT, TRIPS, Workshop, take_in
+from .conftest import KEY, ROOT, TRIPS, Workshop, no_stdin, take_in
 
 DAY_NS = 86_400_000_000_000
 
@@ -84,7 +84,7 @@ def notes(inbox: Path) -> list[dict[str, str]]:
     return [json.loads(p.read_text()) for p in sorted((inbox / "rejected").glob("[!.]*.json"))]
 
 
-def replace_settings(settings: Settings) -> Settings:
+def other_settings(settings: Settings) -> Settings:
     """Other settings of clustering: another generation."""
     return structs.replace(
         settings,
@@ -438,20 +438,21 @@ def test_a_promoted_generation_is_taken_up(workshop: Workshop) -> None:
     """What comes in after a promote is computed by the promoted generation, by the same worker."""
     inbox = workshop.folder / "inbox"
     fill(inbox, TRIPS[:1])
-    session = workshop.open()
-    other = workshop.open()
-    changed = replace_settings(shipped_settings())
+    session, other = workshop.open(), workshop.open()
+    first = session.work.generation.name
+    changed = other_settings(shipped_settings())
 
-    def promote(point: str) -> None:
-        if point == "clusters computed" and other.store.active() == session.work.generation:
-            added = register(other.store, changed, name="next", now_ns=workshop.now_ns)
-            other.store.promote(added.name, now_ns=workshop.now_ns)
+    def promote(progress: Progress) -> None:
+        if "clustered" in progress.what and other.store.active() == session.work.generation:
+            commands.reprocess(other, name="next", settings=changed, paths=[], stdin=no_stdin)
+            other.store.promote("next", now_ns=workshop.now_ns)
             rename_in(inbox, "second.csv", Path(TRIPS[1]).read_bytes())
 
-    watched = replace(session, work=replace(session.work, checkpoint=promote))
-    work(watched, inbox, allow_send=False, drain=True, stop=threading.Event())
+    stop = threading.Event()
+    work(session, inbox, allow_send=False, drain=True, stop=stop, on_progress=promote)
+    assert other.store.counts()["trips"] == 2
     assert other.store.trips_pending("next") == 0
-    assert other.store.trips_pending(session.work.generation.name) == 1
+    assert other.store.trips_pending(first) == 1
     assert not other.store.stale_cells("next", limit=1)
 
 
