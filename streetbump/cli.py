@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -513,12 +514,23 @@ def worker(**values: Any) -> None:
     with _session(values, cities=values["cities"]) as session:
         if values["send"]:
             commands.check_live(session.work.desks)
+        if not values["verbose"]:  # trouble with files is said in any case
+            work = replace(session.work, observe=_tell_of_inbox(words))
+            session = replace(session, work=work)
         words.say(f"worker: watching {values['inbox']}")
         room.work(
             session, values["inbox"], allow_send=values["send"], drain=values["drain"], stop=stop,
             on_progress=lambda progress: words.say(progress.what),
         )  # fmt: skip
     words.say("worker: stopped")
+
+
+def _tell_of_inbox(words: Words) -> Callable[..., None]:
+    def observe(event: str, **fields: object) -> None:
+        if event == "inbox":
+            words.say(f"inbox: {fields['file']}: {fields['problem']}")
+
+    return observe
 
 
 @main.command()

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from streetbump import commands
 from streetbump.commands import Session
@@ -240,6 +241,7 @@ def work(
 ) -> Progress:
     """Work until `stop` is set; with `drain`, until the inbox is empty and nothing is left.
 
+    Sending has a thread of its own, except with `drain`, where one thing follows the other.
     A step that is under way is ended before the function returns: nothing is cut off. A
     generation that is promoted meanwhile is taken up before the next step.
 
@@ -248,8 +250,15 @@ def work(
     GenerationError
         The generation that was promoted cannot be computed by this version.
     """
+    if allow_send and not drain and "submit" in lanes:
+        lanes = [lane for lane in lanes if lane != "submit"]
+        with _Sending(session, stop, on_progress):
+            return work(
+                session, inbox, allow_send=False, drain=False, stop=stop, lanes=lanes,
+                on_progress=on_progress,
+            )  # fmt: skip
     watched = Inbox(inbox, session)
-    told: set[str] = set()
+    teller = _Teller(on_progress)
     while not stop.is_set():
         try:
             session = watched.session = _up_to_date(session)
@@ -262,20 +271,83 @@ def work(
                 allow_send=allow_send,
             )
             if progress.status is Status.DONE:
-                on_progress(progress)
+                teller.tell(progress)
                 continue
             watched.look()
         except StoreBusy as exc:  # another worker has it, or had it first
             progress = Progress(Status.WAIT, str(exc), session.clock() + 1_000_000_000)
-        if progress.status is Status.IDLE:
-            if drain and not watched.waiting():
-                return progress
-            told.clear()
-        elif progress.what not in told:
-            told.add(progress.what)
-            on_progress(progress)
+        if drain and progress.status is Status.IDLE and not watched.waiting():
+            return progress
+        teller.tell(progress)
         stop.wait(IDLE_S if not drain else IDLE_S / 5)
     return Progress(Status.IDLE, "stopped")
+
+
+class _Teller:
+    """Tells of each step, and of each reason to wait once until there was nothing to wait for."""
+
+    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+        self._on_progress = on_progress
+        self._told: set[str] = set()
+
+    def tell(self, progress: Progress) -> None:
+        """Pass a progress on, if it is news."""
+        if progress.status is Status.IDLE:
+            self._told.clear()
+        elif progress.status is Status.DONE or progress.what not in self._told:
+            self._told.add(progress.what)
+            self._on_progress(progress)
+
+
+class _Sending:
+    """The submit lane in a thread of its own: a slow city keeps no upload waiting.
+
+    Leaving the context waits for the call that is under way; what went wrong in the thread ends
+    the worker and is raised there.
+    """
+
+    def __init__(
+        self, session: Session, stop: threading.Event, on_progress: Callable[[Progress], None]
+    ) -> None:
+        self._session, self._stop, self._on_progress = session, stop, on_progress
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="submit")
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._problem is not None and error is None:
+            raise self._problem
+
+    def _run(self) -> None:
+        try:
+            self._send()
+        except BaseException as exc:
+            self._problem = exc
+            self._stop.set()
+
+    def _send(self) -> None:
+        session, teller = self._session, _Teller(self._on_progress)
+        while not self._stop.is_set():
+            try:
+                session = _up_to_date(session)
+                progress = advance(
+                    session.store, now_ns=session.clock(), work=session.work, lanes=("submit",),
+                    allow_send=True,
+                )  # fmt: skip
+            except StoreBusy as exc:
+                progress = Progress(Status.WAIT, str(exc))
+            teller.tell(progress)
+            if progress.status is not Status.DONE:
+                self._stop.wait(IDLE_S)
 
 
 def _up_to_date(session: Session) -> Session:

@@ -11,7 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -430,7 +431,7 @@ def test_the_operator_hears_why_nothing_is_done(
         if len(said) == 3:
             stop.set()
 
-    work(session, inbox, allow_send=True, drain=False, stop=stop, on_progress=hear)
+    work(session, inbox, allow_send=False, drain=False, stop=stop, on_progress=hear)
     assert said == ["the city rests", "closed", "the city rests"]
 
 
@@ -508,3 +509,38 @@ def test_the_key_of_the_door_is_made_once(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="set STREETBUMP_KEY_FILE"):
         runtime.door_key(environ)
+
+
+def test_a_slow_city_keeps_no_upload_waiting(workshop: Workshop) -> None:
+    """While a request hangs at the city, an upload that comes in is read and accepted."""
+    from streetbump.submit.sandbox import Faults, Sandbox
+
+    inbox = workshop.folder / "inbox"
+    fill(inbox, TRIPS[:-1])
+    late = Path(TRIPS[-1]).read_bytes()
+    stop = threading.Event()
+    slow = Faults(fault="timeout_after_accept", times=-1, delay_s=30)
+    with Sandbox(0, faults=slow, clock=workshop.utc) as city:
+        session = workshop.open(desks=[workshop.desk(city)])
+        thread = threading.Thread(
+            target=work, args=(session, inbox),
+            kwargs={"allow_send": True, "drain": False, "stop": stop},
+        )  # fmt: skip
+        thread.start()
+        try:
+            wait_for(lambda: [r for r in session.store.outbox() if r.state == "sending"])
+            rename_in(inbox, "late.csv", late)
+            wait_for(lambda: session.store.upload(upload_id_of(late)) is not None
+                     and session.store.upload(upload_id_of(late))[0] == "accepted")  # fmt: skip
+            assert [r.state for r in session.store.outbox()] == ["sending"]
+        finally:
+            stop.set()
+            thread.join()
+    assert len(city.ledger()) == 1
+
+
+def wait_for(condition: Callable[[], object], *, at_most_s: float = 60.0) -> None:
+    end = time.monotonic() + at_most_s
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.05)
