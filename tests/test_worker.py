@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def rename_in(inbox: Path, name: str, data: bytes) -> None:
 
 
 def leases(workshop: Workshop) -> list[tuple[str, str]]:
-    with sqlite3.connect(workshop.folder / "s.db") as c:
+    with closing(sqlite3.connect(workshop.folder / "s.db")) as c:
         return c.execute("SELECT resource, owner FROM leases").fetchall()
 
 

@@ -63,8 +63,12 @@ def open_engine(url: str) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin_immediate)
-    with translated(str(path)):
-        _migrate(engine, path)
+    try:
+        with translated(str(path)):
+            _migrate(engine, path)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,9 +85,11 @@ def take(store: Store, one: Trip, upload_id: str = "u1", options: str = "{}") ->
 def test_the_migrations_make_the_declared_schema(tmp_path: Path) -> None:
     """After all migrations nothing differs from the declared tables, and HEAD is the newest."""
     Store(f"sqlite:///{tmp_path / 's.db'}").close()
-    with sa.create_engine(f"sqlite:///{tmp_path / 's.db'}").connect() as c:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 's.db'}")
+    with engine.connect() as c:
         assert compare_metadata(MigrationContext.configure(c), tables.metadata) == []
         assert c.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+    engine.dispose()
     versions = Path(tables.__file__).parent / "migrations" / "versions"
     assert max(p.name[:4] for p in versions.glob("0*.py")) == HEAD
 
@@ -95,7 +98,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     """A store of a newer release is not opened, not changed."""
     path = tmp_path / "s.db"
     Store(f"sqlite:///{path}").close()
-    with sqlite3.connect(path) as c:
+    with closing(sqlite3.connect(path)) as c, c:
         c.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="made by a newer streetbump"):
         Store(f"sqlite:///{path}")
@@ -103,7 +106,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_the_journal_is_really_write_ahead(store: Store) -> None:
     """What the database answers counts, not what it was told."""
-    with sqlite3.connect(store.path) as c:
+    with closing(sqlite3.connect(store.path)) as c:
         assert c.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
