@@ -47,13 +47,14 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Session:
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """All fixture trips and obstacles, taken in one go."""
     shop = Workshop(tmp_path_factory.mktemp("reference"))
     session = shop.open()
     import_inventory(session)
     take_in(session)
-    return session
+    yield session
+    shop.close()
 
 
 def test_the_fixtures_are_enough_to_tell(reference: Session) -> None:
