@@ -174,6 +174,14 @@ def _only(*names: str) -> Callable[[Any], Any]:
     return lambda frame: frame[list(names)]
 
 
+def _emit_jolts(rows: pd.DataFrame, values: dict[str, Any]) -> None:
+    """Write jolts in the columns of ``detect``, of which people see the first."""
+    shown = _only(
+        "t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class"
+    )
+    _emit(rows, values["kind"], values["output"], people=shown)
+
+
 def _width() -> int:
     import shutil
 
@@ -343,14 +351,7 @@ def detect(paths: tuple[str, ...], **values: Any) -> None:
             on_file=tell,
         )  # fmt: skip
     words.refused(found.rejected)
-    _emit(
-        found.rows,
-        values["kind"],
-        values["output"],
-        people=_only(
-            "t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class"
-        ),
-    )
+    _emit_jolts(found.rows, values)
     if len(found.rejected):
         sys.exit(1)
 
@@ -411,14 +412,7 @@ def explain(place_id: str | None, trip: str | None, **values: Any) -> None:
     settings = commands.load_settings(values["settings_path"]) or shipped_settings()
     _print_records(commands.doctor_trip(trip, options, settings=settings, stdin=_stdin))
     found = commands.detect_files([trip], options, settings=settings, everything=True, stdin=_stdin)
-    _emit(
-        found.rows,
-        values["kind"],
-        values["output"],
-        people=_only(
-            "t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class"
-        ),
-    )
+    _emit_jolts(found.rows, values)
 
 
 # ------------------------------------------------------------------------------- obstacles

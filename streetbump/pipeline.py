@@ -273,12 +273,16 @@ class TakenIn:
 
 def _intake(store: Store, work: Work, now_ns: int) -> Progress:
     """Read, admit and detect some queued uploads; then trips that lack a detection."""
-    uploads = store.claim_uploads(
-        owner=work.owner, now_ns=now_ns, lease_ns=work.lease_ns, limit=2 * work.executor.width
+    waiting = store.uploads_waiting()  # a look; claiming takes the write lock
+    limit = 2 * work.executor.width
+    uploads = (
+        store.claim_uploads(owner=work.owner, now_ns=now_ns, lease_ns=work.lease_ns, limit=limit)
+        if waiting
+        else ()
     )
     if not uploads:
         progress = _detect_archived(store, work, now_ns)
-        if progress.status is Status.IDLE and store.uploads_waiting():
+        if progress.status is Status.IDLE and waiting:
             return Progress(Status.WAIT, "another process reads uploads", now_ns + SOON_NS)
         return progress
     work.checkpoint("upload claimed")

@@ -323,11 +323,10 @@ def _due(sender: Sender, desk: Desk, cities: Sequence[City]) -> tuple[_Due | Non
             halo_m = sender.settings.cluster.halo_m
             if sender.store.stale_near(place.lat_deg, place.lon_deg, halo_m=halo_m):
                 continue  # an obstacle or a trip has come since: clustering comes first
-            request = compose_planned(planned, facts[planned.place_id], desk.profile)
+            request = compose_planned(planned, place, desk.profile)
             own = next((r for r in rows if r.place_id == planned.place_id
                         and r.episode == planned.episode), None)  # fmt: skip
-            kind = facts[planned.place_id].jolt_class
-            return partial(_begin, request=request, kind=kind, row=own), None
+            return partial(_begin, request=request, kind=place.jolt_class, row=own), None
     waiting = {RequestState.UNKNOWN, RequestState.SAFE_RETRY}  # a token may take days: no waiting
     return None, min((r.next_ns for r in rows if r.state in waiting and r.next_ns), default=None)
 
