@@ -1,30 +1,86 @@
-"""One simulated trip: a car on a street with a phone in it, and what it truly drove over."""
+"""One simulated trip: a car on its way with a phone in it, and what it truly drove over."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from streetbump.geo import MEAN_RADIUS_M
-from streetbump.model import Floats, Ints
-from streetbump.simulate.drive import Drive, DrivePlan, drive
-from streetbump.simulate.gps import Receiver, position_error, said_accuracy
-from streetbump.simulate.phone import Phone, sample_times, sense, specific_force
-from streetbump.simulate.street import (
+from streetbump.model import STANDARD_GRAVITY_MS2, Floats
+from streetbump.simulate.defects import (
+    BOTH,
     LANE_OFFSET_M,
     OUT,
-    STEP_M,
-    Street,
-    draw_hits,
-    heading_rad,
-    place,
-    profile,
+    SPANNING,
+    TRACK_HALF_M,
+    Defect,
+    rolled,
+    under_tyre,
 )
+from streetbump.simulate.drive import (
+    Drive,
+    Driver,
+    Stop,
+    curvature,
+    drive,
+    lane_position,
+    wished_speed,
+)
+from streetbump.simulate.gps import Fixes, Receiver, receive
+from streetbump.simulate.phone import Phone, record
+from streetbump.simulate.roads import Leg, Network, Way
+from streetbump.simulate.surface import STEP_M, wheel_paths
 from streetbump.simulate.vehicle import Car, Ride, ride, through_tyre
 
-SOLVE_HZ = 500.0
-"""Rate at which the car is computed, Hz: 3 cm of road at 14 m/s, far below a contact patch."""
+SOLVE_HZ = 400.0
+"""Rate at which the car is computed, Hz: 4 cm of road at 14 m/s, far below a contact patch."""
+
+TRACK_HZ = 10.0
+"""Rate at which the receiver is told where it is, Hz: faster than any phone's fixes."""
+
+RING_S = 1.2
+"""How long a jolt rings, s: body bounce at 1.2 Hz and a third of critical damping is down to a
+twentieth by then."""
+
+SEEN_M = 0.05
+"""Potholes wider than this in either direction times ten can be seen and steered round. Chosen by
+us."""
+
+SLOWED = {"hump": 1.0, "table": 1.1, "cushion": 1.2, "marker": 0.9, "rail": 1.6}
+"""Kind → speed over it, as a multiple of the driver's speed over humps. Chosen by us."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A wheel went over a defect: the truth about one jolt.
+
+    Attributes
+    ----------
+    defect_id, kind : str
+    t_s : float
+        When the front axle was over its middle, s from the start of the drive.
+    lat_deg, lon_deg : float
+        Where the defect lies.
+    wheels : int
+        How many wheels of an axle met it, 1 or 2.
+    speed_ms : float
+    peak_ms2 : float
+        Largest vertical acceleration of the body at the phone's place, by this defect alone, m/s².
+    noise_ms2 : float
+        Root mean square of the same within 3 s by the surface alone, m/s².
+    """
+
+    defect_id: str
+    kind: str
+    t_s: float
+    lat_deg: float
+    lon_deg: float
+    wheels: int
+    speed_ms: float
+    peak_ms2: float
+    noise_ms2: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,104 +91,293 @@ class SimulatedTrip:
     ----------
     t_s : (n,) float64
         Sample times from the start of the drive, s.
-    acc_ms2 : (n, 3) float64
-        Acceleration in device axes, gravity included, Android sign, m/s².
-    fix_row : (m,) int64
-        Which samples carry a fix; the fix has the sample's time.
-    lat_deg, lon_deg, speed_ms, heading_deg, accuracy_m : (m,) float64
-        The fixes; heading is NaN while the car stands.
-    hits : tuple of (str, float)
-        Defects the wheels went over: id and time, s on the clock of `t_s`, when the front axle
-        was over its middle; by time.
+    acc_ms2, gravity_ms2 : (n, 3) float64
+        Acceleration in device axes, gravity included, and the phone's own idea of gravity, both
+        with Android's sign, m/s².
+    fixes : Fixes
+    crossings : tuple of Crossing
+        By time.
     """
 
     t_s: Floats
     acc_ms2: Floats
-    fix_row: Ints
-    lat_deg: Floats
-    lon_deg: Floats
-    speed_ms: Floats
-    heading_deg: Floats
-    accuracy_m: Floats
-    hits: tuple[tuple[str, float], ...] = field(default=())
+    gravity_ms2: Floats
+    fixes: Fixes
+    crossings: tuple[Crossing, ...] = field(default=())
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Streets, what lies in them, and the seed of their surfaces."""
+
+    network: Network
+    defects: tuple[Defect, ...]
+    seed: int
+
+    @cached_property
+    def by_edge(self) -> dict[int, tuple[Defect, ...]]:
+        """Street → its defects."""
+        found: dict[int, list[Defect]] = {}
+        for d in self.defects:
+            found.setdefault(d.edge, []).append(d)
+        return {edge: tuple(ds) for edge, ds in found.items()}
+
+    @cached_property
+    def _surfaces(self) -> dict[Leg, Floats]:
+        return {}
+
+    def surface(self, leg: Leg) -> Floats:
+        """Heights of the left and right wheel path of a lane as driven, (2, n), m."""
+        if leg not in self._surfaces:  # the same for every trip, whoever asks first
+            edge, lane = leg
+            rng = np.random.default_rng([self.seed, edge, int(lane == OUT)])
+            e = self.network.edges[edge]
+            self._surfaces[leg] = wheel_paths(e.length_m, gd_m3=e.gd_of(lane), rng=rng)
+        return self._surfaces[leg]
+
+    def place_of(self, d: Defect) -> tuple[float, float]:
+        """Latitude and longitude of a defect, degrees."""
+        right = 0.0
+        if d.lane != BOTH:
+            right = (LANE_OFFSET_M + d.across_m) * (1.0 if d.lane == OUT else -1.0)
+        lat, lon = self.network.place(d.edge, d.along_m, right)
+        return float(lat[0]), float(lon[0])
+
+
+@dataclass(frozen=True, eq=False)
+class _Met:
+    """A defect on the way: where its middle is, m driven, and its height that day."""
+
+    defect: Defect
+    s_m: float
+    height_m: float
+
+
+def _met_on(scene: Scene, way: Way, *, day: float) -> list[_Met]:
+    """The defects in the lanes of a way, by distance."""
+    met = []
+    first = np.searchsorted(way.leg, np.arange(len(way.legs)))
+    for k, (edge, lane) in enumerate(way.legs):  # legs, some tens, with a handful of defects
+        sign = 1.0 if lane == OUT else -1.0
+        begin = way.along_m[min(first[k], len(way.along_m) - 1)]
+        begin -= sign * (way.s_m[min(first[k], len(way.s_m) - 1)] - way.enter_m[k])
+        end_m = way.enter_m[k + 1] if k + 1 < len(way.legs) else way.length_m
+        for d in scene.by_edge.get(edge, ()):
+            height = d.height_on(day)
+            s = way.enter_m[k] + sign * (d.along_m - begin)
+            if height and d.lies_in(lane) and way.enter_m[k] < s < end_m:
+                met.append(_Met(d, float(s), height))
+    return sorted(met, key=lambda m: m.s_m)
 
 
 def simulate_trip(
-    street: Street, plan: DrivePlan, *, car: Car, phone: Phone, receiver: Receiver,
-    rng: np.random.Generator,
+    scene: Scene, way: Way, *, car: Car, driver: Driver, phone: Phone, receiver: Receiver,
+    rng: np.random.Generator, day: float = 0.0, stops: Iterable[Stop] = (),
 ) -> SimulatedTrip:  # fmt: skip
-    """One trip along the street; the same generator state gives the same trip.
+    """One trip along a way; the same generator state gives the same trip.
 
-    >>> from streetbump.simulate.street import hump, make_street
+    >>> from streetbump.simulate.roads import Edge, way_along
     >>> from streetbump.simulate.vehicle import GOLDEN
-    >>> s = make_street(np.array([0.0, 300.0]), np.zeros(2), lat0_deg=0.0, lon0_deg=0.0,
-    ...                 gd_m3=16e-6, defects=[hump("h", 150.0)], rng=np.random.default_rng(0))
-    >>> trip = simulate_trip(s, DrivePlan("out", 10.0, 10.0, 290.0), car=GOLDEN,
+    >>> net = Network(0.0, 0.0, (Edge(0, 1, np.array([0.0, 300.0]), np.zeros(2)),))
+    >>> scene = Scene(net, (Defect("h", "hump", 0, 150.0, 0.0762, 3.658),), seed=1)
+    >>> trip = simulate_trip(scene, way_along(net, [(0, "out")]), car=GOLDEN, driver=Driver(),
     ...     phone=Phone(50.0), receiver=Receiver(), rng=np.random.default_rng(1))
-    >>> [name for name, _ in trip.hits], trip.acc_ms2.shape[1]
+    >>> [c.defect_id for c in trip.crossings], trip.acc_ms2.shape[1]
     (['h'], 3)
     """
-    driven = drive(street, plan, rate_hz=SOLVE_HZ, rng=rng)
-    hit = draw_hits(street, plan.direction, rng=rng)
-    body = ride_along(street, driven, car=car, hit=hit)
-    turn = np.gradient(
-        heading_rad(street, driven.along_m, direction=plan.direction), 1 / SOLVE_HZ
+    met = _met_on(scene, way, day=day)
+    side = lane_position(way, driver, dodge=_dodges(met, driver, rng=rng), rng=rng)
+    cruise = np.array([scene.network.edges[e].cruise_ms for e, _ in way.legs])[way.leg]
+    slow = [(m.s_m, driver.hump_ms * SLOWED[m.defect.kind]) for m in met if _slows(m)]
+    wished = wished_speed(way, cruise, slow=slow, driver=driver)
+    driven = drive(way, wished, driver=driver, rate_hz=SOLVE_HZ, rng=rng, stops=tuple(stops))
+    body, crossings = _ridden(scene, way, driven, met, side=side, car=car, phone=phone)
+    force = felt_force(
+        body, phone, pull_ms2=driven.pull_ms2, side_ms2=_side_ms2(way, driven, side)
     )  # fmt: skip
-    force = specific_force(
-        body, phone, pull_ms2=driven.pull_ms2, side_ms2=driven.speed_ms * turn
-    )  # fmt: skip
-    t = sample_times(float(driven.t_s[-1]), phone, rng=rng)
-    acc = sense(force, t, phone, rate_hz=SOLVE_HZ, rng=rng)
-    behind_m = car.front_arm_m - phone.ahead_m
-    fixes = _fixes(street, driven, t, behind_m=behind_m, receiver=receiver, rng=rng)
-    return SimulatedTrip(t, acc, *fixes, hits=_hit_times(street, driven, hit))
+    samples = record(force, rate_hz=SOLVE_HZ, phone=phone, rng=rng)
+    behind = car.front_arm_m - phone.ahead_m
+    fixes = _fixes(scene, way, driven, side, behind_m=behind, receiver=receiver, rng=rng)
+    return SimulatedTrip(samples.t_s, samples.acc_ms2, samples.gravity_ms2, fixes, crossings)
 
 
-def ride_along(street: Street, driven: Drive, *, car: Car, hit: tuple[str, ...]) -> Ride:
-    """What the car's body does on a drive over the defects `hit`.
+def _slows(met: _Met) -> bool:
+    return met.defect.kind in SLOWED and met.height_m > 0.01
 
-    >>> from streetbump.simulate.street import make_street
-    >>> from streetbump.simulate.vehicle import GOLDEN
-    >>> s = make_street(np.array([0.0, 100.0]), np.zeros(2), lat0_deg=0.0, lon0_deg=0.0,
-    ...                 gd_m3=0.0, defects=(), rng=np.random.default_rng(0))
-    >>> d = drive(s, DrivePlan("out", 8.0, 10.0, 90.0), rate_hz=500.0,
-    ...           rng=np.random.default_rng(1))
-    >>> bool(ride_along(s, d, car=GOLDEN, hit=()).bounce_ms2.any())
-    False
+
+def _dodges(
+    met: list[_Met], driver: Driver, *, rng: np.random.Generator
+) -> list[tuple[float, float]]:
+    """Where the driver steers round a pothole that can be seen, and by how much."""
+    dodge = []
+    for m, chance in zip(met, rng.random(len(met)), strict=True):
+        d = m.defect
+        if d.kind == "pothole" and chance < driver.avoids and d.length_m > 10 * SEEN_M:
+            dodge.append((m.s_m, -0.55 if d.across_m > 0 else 0.55))
+    return dodge
+
+
+def _side_ms2(way: Way, driven: Drive, side_m: Floats) -> Floats:
+    """Acceleration to the right, m/s²: bends, and weaving in the lane."""
+    weave = np.gradient(np.gradient(side_m)) if len(side_m) > 1 else np.zeros(1)
+    bend = np.interp(driven.s_m, way.s_m, curvature(way) + weave)
+    return np.asarray(driven.speed_ms**2 * bend)
+
+
+def felt_force(body: Ride, phone: Phone, *, pull_ms2: Floats, side_ms2: Floats) -> Floats:
+    """What an ideal sensor at the phone's place feels in car axes, (n, 3), m/s².
+
+    Axes right, forward, up; Android's sign: a car at rest reads +9.81 upwards. Small angles.
+
+    Parameters
+    ----------
+    pull_ms2, side_ms2 : (n,) float64
+        Acceleration of the car forwards and to the right, m/s².
+
+    >>> still = Ride(*np.zeros((5, 1)))
+    >>> felt_force(still, Phone(50.0), pull_ms2=np.zeros(1), side_ms2=np.zeros(1)).tolist()
+    [[0.0, 0.0, 9.80665]]
     """
-    height = through_tyre(profile(street, driven.direction, hit=hit))
-    grid = np.arange(height.size) * STEP_M
-    behind = -car.wheelbase_m if driven.direction == OUT else car.wheelbase_m
-    front = np.interp(driven.along_m, grid, height)
-    rear = np.interp(driven.along_m + behind, grid, height)
-    return ride(car, front, rear, rate_hz=SOLVE_HZ)
+    g = STANDARD_GRAVITY_MS2
+    right = side_ms2 - phone.above_m * body.roll_rads2 + g * body.roll_rad
+    forward = pull_ms2 - phone.above_m * body.pitch_rads2 + g * body.pitch_rad
+    up = g + body.up_ms2(ahead_m=phone.ahead_m, right_m=phone.right_m)
+    return np.column_stack((right, forward, up))
 
 
-def _hit_times(
-    street: Street, driven: Drive, hit: tuple[str, ...]
-) -> tuple[tuple[str, float], ...]:
-    times = [(d.defect_id, driven.reaches(d.along_m)) for d in street.defects if d.defect_id in hit]
-    return tuple(sorted((p for p in times if np.isfinite(p[1])), key=lambda p: p[1]))
+# ------------------------------------------------------------------------------- the road below
+
+
+def _ridden(
+    scene: Scene, way: Way, driven: Drive, met: list[_Met], *, side: Floats, car: Car, phone: Phone
+) -> tuple[Ride, tuple[Crossing, ...]]:  # fmt: skip
+    """What the body does on the way, and what it went over.
+
+    The car is linear, so the surface and what lies in it are ridden apart and added: the truth
+    about a defect is then what it did alone.
+    """
+    smooth = ride(car, _under_wheels(_surface_along(scene, way), driven, car), rate_hz=SOLVE_HZ)
+    along, touched = _defects_along(way, driven, met, side=side)
+    if not touched:
+        return smooth, ()
+    jolts = _jolts(driven, along, [s for _, s, _ in touched], car=car)
+    at = {"ahead_m": phone.ahead_m, "right_m": phone.right_m}
+    jolt, ground = jolts.up_ms2(**at), smooth.up_ms2(**at)
+    total = Ride(*(a + b for a, b in zip(_parts(smooth), _parts(jolts), strict=True)))
+    found = [_crossing(scene, driven, m, wheels, jolt, ground, car=car) for m, _, wheels in touched]
+    return total, tuple(c for c in found if c is not None)
+
+
+def _parts(body: Ride) -> tuple[Floats, ...]:
+    return tuple(getattr(body, name) for name in body.__dataclass_fields__)
+
+
+def _surface_along(scene: Scene, way: Way) -> Floats:
+    """Heights of the two wheel paths along the way every `STEP_M`, (2, n), m."""
+    s = np.arange(0.0, way.length_m + STEP_M, STEP_M)
+    height = np.zeros((2, s.size))
+    bounds = [*way.enter_m, np.inf]
+    for k, leg in enumerate(way.legs):  # some tens
+        on = slice(*np.searchsorted(s, [bounds[k], bounds[k + 1]]))
+        surface = scene.surface(leg)
+        begin = _begins(scene, way, k)
+        at = (s[on] - bounds[k] + begin) / STEP_M
+        for wheel in (0, 1):
+            height[wheel, on] = np.interp(at, np.arange(surface.shape[1]), surface[wheel])
+    return through_tyre(height)
+
+
+def _begins(scene: Scene, way: Way, k: int) -> float:
+    """How far into its lane, as driven, leg `k` begins, m."""
+    edge, lane = way.legs[k]
+    first = min(int(np.searchsorted(way.leg, k)), len(way.leg) - 1)
+    along = way.along_m[first]
+    into = along if lane == OUT else scene.network.edges[edge].length_m - along
+    return float(into - (way.s_m[first] - way.enter_m[k]))
+
+
+def _defects_along(
+    way: Way, driven: Drive, met: list[_Met], *, side: Floats
+) -> tuple[Floats, list[tuple[_Met, float, int]]]:
+    """Heights of what lies in the two wheel paths every `STEP_M`, and what the wheels touched."""
+    height = np.zeros((2, int(way.length_m / STEP_M) + 2))
+    touched = []
+    for m in met:  # some tens per trip, each a short slice
+        speed = float(np.interp(m.s_m, driven.s_m, driven.speed_ms))
+        y = float(np.interp(m.s_m, way.s_m, side))
+        reach = m.defect.length_m / 2 + 1.0 + 0.02 * speed**2
+        first = max(int((m.s_m - reach) / STEP_M), 0)
+        x = np.arange(first, min(int((m.s_m + reach) / STEP_M), height.shape[1])) * STEP_M - m.s_m
+        wheels = 0
+        for wheel, right in enumerate((-TRACK_HALF_M, TRACK_HALF_M)):
+            bare = under_tyre(m.defect, x, wheel_m=y + right, height_m=m.height_m)
+            wheels += bool(np.abs(bare).max(initial=0.0) > 0.002)
+            felt = through_tyre(rolled(bare, step_m=STEP_M, speed_ms=max(speed, 1.0)))
+            height[wheel, first : first + x.size] += felt
+        if wheels:
+            touched.append((m, m.s_m, wheels))
+    return height, touched
+
+
+def _under_wheels(height_m: Floats, driven: Drive, car: Car) -> Floats:
+    """Road height under each wheel at each moment, (4, n), m."""
+    grid = np.arange(height_m.shape[1]) * STEP_M
+    front, rear = driven.s_m, driven.s_m - car.wheelbase_m
+    return np.vstack([np.interp(at, grid, side) for at in (front, rear) for side in height_m])
+
+
+def _jolts(driven: Drive, height_m: Floats, where_m: list[float], *, car: Car) -> Ride:
+    """What the body does by the defects alone; computed only where there are some."""
+    s, t = driven.s_m, driven.t_s
+    active = np.zeros(len(t), dtype=np.bool_)
+    for s_m in where_m:
+        reach = 8.0 + 0.02 * float(np.interp(s_m, s, driven.speed_ms)) ** 2
+        first, last = np.searchsorted(s, [s_m - reach, s_m + reach + car.wheelbase_m])
+        active[first : last + int(RING_S * SOLVE_HZ)] = True
+    on = np.flatnonzero(active)
+    part = Drive(t[on], s[on], driven.speed_ms[on], driven.pull_ms2[on])
+    body = ride(car, _under_wheels(height_m, part, car), rate_hz=SOLVE_HZ)
+    whole = np.zeros((5, len(t)))
+    whole[:, on] = _parts(body)
+    return Ride(*whole)
+
+
+def _crossing(
+    scene: Scene, driven: Drive, met: _Met, wheels: int, jolt: Floats, ground: Floats, *, car: Car
+) -> Crossing | None:
+    t = float(driven.reaches(met.s_m))
+    if not np.isfinite(t):
+        return None
+    speed = float(np.interp(t, driven.t_s, driven.speed_ms))
+    # From before its near end to the rear axle's leaving its far end, with half a ringing.
+    half_s = met.defect.length_m / 2 / max(speed, 1.0)
+    after = half_s + car.wheelbase_m / max(speed, 1.0) + RING_S / 3
+    i, j, k, n = (round(x * SOLVE_HZ) for x in (t - half_s - 0.1, t + after, t - 3.0, t + 3.0))
+    peak = float(np.abs(jolt[max(i, 0) : j]).max(initial=0.0))
+    noise = float(np.sqrt(np.mean(ground[max(k, 0) : n] ** 2)))
+    lat, lon = scene.place_of(met.defect)
+    both = 2 if met.defect.kind in SPANNING else wheels
+    return Crossing(
+        met.defect.defect_id, met.defect.kind, t, lat, lon, both, speed, peak, noise
+    )  # fmt: skip
 
 
 def _fixes(
-    street: Street, driven: Drive, t_s: Floats, *, behind_m: float, receiver: Receiver,
+    scene: Scene, way: Way, driven: Drive, side_m: Floats, *, behind_m: float, receiver: Receiver,
     rng: np.random.Generator,
-) -> tuple[Ints, Floats, Floats, Floats, Floats, Floats]:  # fmt: skip
-    """Rows, latitude, longitude, speed, heading and accuracy of the fixes."""
-    phase = rng.uniform(0.0, receiver.interval_s)
-    due = np.arange(phase, t_s[-1], receiver.interval_s)
-    row = np.unique(np.searchsorted(t_s, due))
-    seen = np.maximum(t_s[row] - receiver.lag_s, 0.0)
-    sign = 1.0 if driven.direction == OUT else -1.0
-    along = np.interp(seen, driven.t_s, driven.along_m) - sign * behind_m
-    lat, lon = place(street, along, sign * LANE_OFFSET_M)
-    error = position_error(row.size, receiver, rng=rng)
-    lat = lat + np.degrees(error[:, 1] / MEAN_RADIUS_M)
-    lon = lon + np.degrees(error[:, 0] / (MEAN_RADIUS_M * np.cos(np.radians(lat))))
-    speed = np.interp(seen, driven.t_s, driven.speed_ms)
-    said = np.maximum(speed + receiver.speed_ms * rng.standard_normal(row.size), 0.0)
-    sway = receiver.heading_deg * 10.0 / np.maximum(speed, 1.0) * rng.standard_normal(row.size)
-    true = np.degrees(heading_rad(street, along, direction=driven.direction))
-    heading = np.where(speed > 0.5, (true + sway) % 360.0, np.nan)
-    return row, lat, lon, said, heading, said_accuracy(row.size, receiver, rng=rng)
+) -> Fixes:  # fmt: skip
+    """What the receiver says; it sits `behind_m` behind the front axle."""
+    t = np.arange(0.0, driven.t_s[-1], 1 / TRACK_HZ)
+    s = np.interp(t, driven.t_s, driven.s_m) - behind_m
+    psi = np.interp(s, way.s_m, way.heading_rad)
+    side = np.interp(s, way.s_m, side_m)
+    back = np.minimum(s, 0.0)  # before the way begins: straight back
+    east = np.interp(s, way.s_m, way.east_m) + side * np.cos(psi) + back * np.sin(psi)
+    north = np.interp(s, way.s_m, way.north_m) - side * np.sin(psi) + back * np.cos(psi)
+    lat, lon = scene.network.degrees(east, north)
+    sky = np.array([scene.network.edges[e].canyon for e, _ in way.legs])
+    leg = np.clip(np.searchsorted(way.enter_m, s, side="right") - 1, 0, None)
+    speed = np.interp(t, driven.t_s, driven.speed_ms)
+    return receive(
+        t, lat, lon, speed, np.degrees(psi) % 360.0, sky[leg], receiver=receiver, rng=rng
+    )

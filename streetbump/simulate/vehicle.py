@@ -1,8 +1,10 @@
-"""A car as a linear half car: bounce and pitch of the body, and two wheels.
+"""A car on four wheels: bounce, pitch and roll of the body, and four wheels that hop.
 
 All constants are per unit of the sprung mass that rests on the axle, as in the quarter car of
 the International Roughness Index (Sayers 1995, Transportation Research Record 1501, the "golden
-car"), of which this is the two-axle form.
+car"), of which this is the two-axle, two-sided form. It is linear; what is not - a wheel that
+leaves the road or does not fit into a hole - is done to the road beforehand
+(:func:`streetbump.simulate.defects.rolled`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from streetbump.model import Floats
-from streetbump.simulate.street import STEP_M
+from streetbump.simulate.defects import TRACK_HALF_M
+from streetbump.simulate.surface import STEP_M
 
 CONTACT_M = 0.2
 """Length over which a tyre averages the road, m: the IRI standard takes 0.25 m (Sayers 1995), a
@@ -21,7 +24,7 @@ passenger tyre's footprint is some 0.15-0.2 m long. Chosen by us, between the tw
 
 @dataclass(frozen=True)
 class Car:
-    """A linear two-axle car.
+    """A linear car with two axles and equal sides.
 
     Attributes
     ----------
@@ -39,6 +42,10 @@ class Car:
         Unsprung over sprung mass.
     pitch_ratio : float
         Pitch inertia over (mass · front arm · rear arm); 1 uncouples the axles.
+    roll_ratio : float
+        Roll inertia over (mass · half track²).
+    antiroll : float
+        What anti-roll bars add to the springs when the wheels of an axle move apart, as a share.
     """
 
     name: str
@@ -49,6 +56,8 @@ class Car:
     tyre_s2: float
     wheel_ratio: float
     pitch_ratio: float
+    roll_ratio: float = 0.7
+    antiroll: float = 0.5
 
     @property
     def front_arm_m(self) -> float:
@@ -64,97 +73,123 @@ class Car:
 # The golden car's ratios are the standard's: kt 653, ks 63.3, cs 6.0, mu 0.15. The other cars
 # stay within what Gillespie, "Fundamentals of Vehicle Dynamics" (SAE 1992, ch. 5), gives for
 # passenger cars: ride at 1-1.5 Hz, damping ratio 0.2-0.4, wheel hop near 10-12 Hz, rear springs
-# a little stiffer than front (flat ride), pitch ratio 0.8-1. Wheelbases and shares chosen by us.
+# a little stiffer than front (flat ride), pitch ratio 0.8-1. Wheelbases, shares, roll inertia
+# (radius of gyration 0.63 m) and anti-roll bars chosen by us.
 GOLDEN = Car("golden", 2.7, 0.56, (63.3, 68.0), (6.0, 6.0), 653.0, 0.15, 0.92)
 STIFF = Car("stiff", 2.6, 0.60, (92.0, 104.0), (7.4, 7.4), 760.0, 0.14, 0.88)
 SOFT = Car("soft", 2.8, 0.53, (45.0, 50.0), (4.4, 4.4), 600.0, 0.16, 0.95)
 CARS = {c.name: c for c in (GOLDEN, STIFF, SOFT)}
 
+BODY = ("bounce", "pitch", "roll")
+WHEELS = ("front left", "front right", "rear left", "rear right")
+
 
 @dataclass(frozen=True, eq=False)
 class Ride:
-    """What the body does: bounce at the centre of mass, and pitch (nose up is positive).
+    """What the body does: bounce at the centre of mass, pitch (nose up) and roll (right side up).
 
     Attributes
     ----------
-    bounce_ms2, pitch_rads2, pitch_rad : (n,) float64
-        Vertical acceleration (m/s²), pitch acceleration (rad/s²), pitch angle (rad).
+    bounce_ms2, pitch_rads2, roll_rads2, pitch_rad, roll_rad : (n,) float64
+        Accelerations (m/s², rad/s²) and angles (rad).
     """
 
     bounce_ms2: Floats
     pitch_rads2: Floats
+    roll_rads2: Floats
     pitch_rad: Floats
+    roll_rad: Floats
+
+    def up_ms2(self, *, ahead_m: float, right_m: float) -> Floats:
+        """Vertical acceleration of the body at a place, m from the centre of mass.
+
+        >>> still = Ride(*np.array([[1.0], [2.0], [3.0], [0.0], [0.0]]))
+        >>> still.up_ms2(ahead_m=0.5, right_m=-1.0).tolist()
+        [-1.0]
+        """
+        return self.bounce_ms2 + ahead_m * self.pitch_rads2 + right_m * self.roll_rads2
 
 
 def state_matrices(car: Car) -> tuple[Floats, Floats]:
-    """Matrices A (8, 8) and B (8, 2) of ``x' = A x + B y``.
+    """Matrices A (14, 14) and B (14, 4) of ``x' = A x + B y``.
 
-    The state is bounce, pitch, front wheel, rear wheel (m, rad, m, m) and their rates; `y` the
-    road height under the front and rear axle, m.
+    The state is `BODY` and `WHEELS` (m, rad, rad, 4 × m) and their rates; `y` is the road height
+    under each wheel, m.
 
     >>> a, b = state_matrices(GOLDEN)
-    >>> rest = np.linalg.solve(a, -b @ np.array([0.01, 0.01]))  # both axles on a step of 1 cm
-    >>> (np.round(rest[:4], 6) + 0.0).tolist()
-    [0.01, 0.0, 0.01, 0.01]
+    >>> rest = np.linalg.solve(a, -b @ np.full(4, 0.01))  # all wheels on a step of 1 cm
+    >>> (np.round(rest[:7], 6) + 0.0).tolist()
+    [0.01, 0.0, 0.0, 0.01, 0.01, 0.01, 0.01]
     """
-    share = np.array([car.front_share, 1 - car.front_share])
-    arm = np.array([car.front_arm_m, -car.rear_arm_m])
-    inertia = car.pitch_ratio * car.front_arm_m * car.rear_arm_m
-    # Stretch of each suspension: body above the axle minus wheel.
-    stretch = np.column_stack((np.ones(2), arm, -np.eye(2)))
-    pull = np.vstack((-share, -share * arm / inertia, np.eye(2) / car.wheel_ratio))
-    a = np.zeros((8, 8))
-    a[:4, 4:] = np.eye(4)
-    a[4:, :4] = pull @ (np.array(car.spring_s2)[:, None] * stretch)
-    a[4:, 4:] = pull @ (np.array(car.damper_s1)[:, None] * stretch)
-    a[[6, 7], [2, 3]] -= car.tyre_s2 / car.wheel_ratio
-    b = np.zeros((8, 2))
-    b[[6, 7], [0, 1]] = car.tyre_s2 / car.wheel_ratio
+    share = np.repeat([car.front_share / 2, (1 - car.front_share) / 2], 2)
+    ahead = np.repeat([car.front_arm_m, -car.rear_arm_m], 2)
+    right = np.array([-1.0, 1.0, -1.0, 1.0]) * TRACK_HALF_M
+    # Stretch of each suspension: body above the wheel minus wheel. A bar feels the difference.
+    stretch = np.column_stack((np.ones(4), ahead, right, -np.eye(4)))
+    twist = np.array([stretch[1] - stretch[0], stretch[3] - stretch[2]]) / 2
+    spring = np.repeat(car.spring_s2, 2) * share
+    damper = np.repeat(car.damper_s1, 2) * share
+    bar = car.antiroll * 2 * spring[[0, 2]]
+    stiffness = (stretch.T * spring) @ stretch + (twist.T * bar) @ twist
+    stiffness[3:, 3:] += np.diag(car.tyre_s2 * share)
+    damping = (stretch.T * damper) @ stretch
+    pitch = car.pitch_ratio * car.front_arm_m * car.rear_arm_m
+    roll = car.roll_ratio * TRACK_HALF_M**2
+    mass = np.concatenate(([1.0, pitch, roll], car.wheel_ratio * share))
+    a = np.zeros((14, 14))
+    a[:7, 7:] = np.eye(7)
+    a[7:, :7] = -stiffness / mass[:, None]
+    a[7:, 7:] = -damping / mass[:, None]
+    b = np.zeros((14, 4))
+    b[10:, :] = np.diag(car.tyre_s2 / np.full(4, car.wheel_ratio))
     return a, b
 
 
-def ride(car: Car, front_m: Floats, rear_m: Floats, *, rate_hz: float) -> Ride:
-    """What the body does on the road heights under its two axles, starting at rest on them.
+def ride(car: Car, wheels_m: Floats, *, rate_hz: float) -> Ride:
+    """What the body does on the road heights under its wheels, starting at rest on them.
 
     Exact for heights that are straight between samples (first-order hold): the equations are
-    split into their eight modes and each is a one-pole recursion.
+    split into their modes and each is a one-pole recursion; of a conjugate pair one is enough.
 
     Parameters
     ----------
-    front_m, rear_m : (n,) float64
-        Road height under each axle, m.
+    wheels_m : (4, n) float64
+        Road height under each of `WHEELS`, m.
     rate_hz : float
         Samples per second; at least 500 for edges at city speeds.
 
-    >>> flat = np.zeros(100)
-    >>> bool(ride(GOLDEN, flat, flat, rate_hz=500.0).bounce_ms2.any())
+    >>> bool(ride(GOLDEN, np.zeros((4, 100)), rate_hz=500.0).bounce_ms2.any())
     False
     """
     from scipy.signal import lfilter
 
     a, b = state_matrices(car)
     poles, modes = np.linalg.eig(a)
-    road = np.vstack((front_m - front_m[:1], rear_m - rear_m[:1]))
-    drive = np.linalg.solve(modes, b.astype(complex)) @ road
+    drive = np.linalg.solve(modes, b.astype(complex))
+    out = np.vstack((a[7:10], np.eye(14)[1:3])) @ modes
+    road = wheels_m - wheels_m[:, :1]
     dt = 1 / rate_hz
-    grow = np.exp(poles * dt)
-    held = (grow - 1) / poles
-    ramp = (grow - 1 - poles * dt) / (poles**2 * dt)
-    state = np.zeros((8, road.shape[1]), dtype=complex)
-    for k in range(8):  # modes, not samples
-        state[k] = lfilter([ramp[k], held[k] - ramp[k]], [1.0, -grow[k]], drive[k])
-    out = np.vstack((a[4:6], np.eye(8)[1:2])) @ modes
-    bounce, pitch_acc, pitch = np.real(out @ state)
-    return Ride(bounce, pitch_acc, pitch)
+    total = np.zeros((5, road.shape[1]))
+    for k in np.flatnonzero(poles.imag >= 0):  # modes, not samples
+        grow = np.exp(poles[k] * dt)
+        held = (grow - 1) / poles[k]
+        ramp = (grow - 1 - poles[k] * dt) / (poles[k] ** 2 * dt)
+        state = lfilter([ramp, held - ramp], [1.0, -grow], drive[k] @ road)
+        weight = 2.0 if poles[k].imag > 0 else 1.0
+        total += weight * (
+            np.outer(out[:, k].real, state.real) - np.outer(out[:, k].imag, state.imag)
+        )
+    return Ride(*total)
 
 
 def through_tyre(height_m: Floats) -> Floats:
-    """A height profile (every `STEP_M`) averaged over the tyre's contact patch, m.
+    """Height profiles (..., n), every `STEP_M`, averaged over the tyre's contact patch, m.
 
     >>> edge = np.repeat([0.0, 1.0], 20)
     >>> float(np.diff(through_tyre(edge)).max()) <= 0.1  # no longer a step
     True
     """
+    from scipy.ndimage import uniform_filter1d
+
     width = round(CONTACT_M / STEP_M) | 1  # odd, so that nothing is shifted
-    total = np.cumsum(np.pad(height_m, (width // 2 + 1, width // 2), mode="edge"))
-    return (total[width:] - total[:-width]) / width
+    return np.asarray(uniform_filter1d(height_m, width, axis=-1, mode="nearest"))

@@ -22,6 +22,8 @@ from streetbump.trips.text import FIELDS, HEAD_LINES, ROWS, Text
 
 HUGE = 1e30
 """No measurement is larger; beyond it, and at infinity, units could not be converted."""
+SYNTHETIC_COLUMN = "streetbump-synthetic"
+"""A table that has a column of this name, in any format, is a made-up trip."""
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 

@@ -1,0 +1,166 @@
+"""What each detector hears in one trip: ours as it ships, and the classics at every threshold.
+
+All are given the same vertical axis, are deaf at the same moments (gaps, the phone in a hand, the
+car at a stand), and have their jolts placed by the same track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from streetbump.config import DetectSettings
+from streetbump.detect import detect
+from streetbump.detect.classics import CLASSICS
+from streetbump.detect.classify import JoltModel
+from streetbump.detect.locate import Track, locate, track_of
+from streetbump.detect.signal import Signal, moving_mean, prepare
+from streetbump.model import STANDARD_GRAVITY_MS2, Floats, Gravity, Ints, TimeBasis, Trip
+from streetbump.trips.canonical import quantise_acc
+
+GRID_G = np.unique(np.concatenate((np.geomspace(0.02, 2.0, 81), np.linspace(0.5, 1.0, 51))))
+"""Thresholds that are tried for each classic, g: steps of 6 % or less. Chosen by us."""
+
+LEVEL_BLOCK_S = 1.0
+"""Length of the blocks whose level makes the roughness of a session, s. Chosen by us."""
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """One trip, as every detector heard it; times in seconds from the file's first sample.
+
+    Attributes
+    ----------
+    trip_id : str
+        As the truth table calls it.
+    bumps : DataFrame
+        ``BUMPS``: every candidate of ours.
+    peers : mapping
+        Classic → (times at each threshold of :data:`GRID_G`).
+    quoted : mapping
+        Classic → times at its commonly quoted threshold.
+    driven : (k, 2) float64
+        Spans in which a jolt could have been heard, s.
+    km : float
+        Length of the track, km; 0 without fixes.
+    level_ms2, rms_ms2, spread_ms2 : float
+        Roughness: median and mean square of the level of one-second blocks of vertical
+        acceleration, and, for comparison, the deviation of |a| with no orientation at all.
+    """
+
+    trip_id: str
+    track: Track
+    origin_ns: int
+    bumps: pd.DataFrame
+    peers: Mapping[str, tuple[Floats, ...]]
+    quoted: Mapping[str, Floats]
+    driven: Floats
+    km: float
+    level_ms2: float
+    rms_ms2: float
+    spread_ms2: float
+
+    @property
+    def minutes(self) -> float:
+        """How long a jolt could have been heard, min."""
+        return float(np.diff(self.driven, axis=1).sum() / 60)
+
+    def place(self, t_s: Floats) -> tuple[Floats, Floats]:
+        """Latitude and longitude at some times, degrees; NaN where unknown."""
+        t_ns = self.origin_ns + np.rint(t_s * 1e9).astype(np.int64)
+        at = locate(self.track, t_ns)
+        return at.lat_deg, at.lon_deg
+
+
+def hear(
+    trip: Trip, *, trip_id: str, settings: DetectSettings, model: JoltModel, with_peers: bool = True
+) -> Heard:
+    """Run every detector over one untrimmed trip."""
+    track = track_of(trip, settings=settings)
+    signal = gated(trip, track, settings=settings)
+    peers = CLASSICS if with_peers else {}
+
+    def times(t_ns: Ints) -> Floats:
+        return np.asarray((t_ns - trip.origin_ns) * 1e-9)
+
+    level, rms = _levels(signal)
+    size = np.linalg.norm(signal.axes_ms2[signal.usable], axis=1)
+    return Heard(
+        trip_id=trip_id,
+        track=track,
+        origin_ns=trip.origin_ns,
+        bumps=detect(trip, settings=settings, model=model).bumps,
+        peers={
+            name: tuple(times(peer(signal, threshold_g=float(g))) for g in GRID_G)
+            for name, peer in peers.items()
+        },
+        quoted={name: times(peer(signal)) for name, peer in peers.items()},
+        driven=_driven(signal, trip.origin_ns),
+        km=_length_m(track) / 1000,
+        level_ms2=level,
+        rms_ms2=rms,
+        spread_ms2=float(size.std()) if len(size) else np.nan,
+    )
+
+
+def gated(trip: Trip, track: Track, *, settings: DetectSettings) -> Signal:
+    """The trip's signal, usable only where our detector listens: moving, no gap, no hand."""
+    signal = prepare(trip, settings=settings)
+    moving = ~(locate(track, signal.t_ns).speed_ms < settings.min_speed_ms)
+    deaf = signal.rate_hz < settings.min_rate_hz
+    return replace(signal, usable=signal.usable & moving & (not deaf))
+
+
+def _driven(signal: Signal, origin_ns: int) -> Floats:
+    """Spans of usable samples, (k, 2), s."""
+    edge = np.flatnonzero(np.diff(np.concatenate(([False], signal.usable, [False])).astype(int)))
+    t_s = (signal.t_ns - origin_ns) * 1e-9
+    return np.column_stack((t_s[edge[::2]], t_s[edge[1::2] - 1]))
+
+
+def _length_m(track: Track) -> float:
+    leg_s = np.diff(track.t_ns) * 1e-9
+    return float((track.pace_ms * leg_s)[track.joined].sum())
+
+
+def _levels(signal: Signal) -> tuple[float, float]:
+    """Median and root mean square level of the vertical while driven, m/s²; NaN when never."""
+    if not signal.usable.any():
+        return np.nan, np.nan
+    block = max(1, round(LEVEL_BLOCK_S * signal.rate_hz))
+    level = np.sqrt(np.maximum(moving_mean(signal.vertical_ms2**2, block), 0.0))[signal.usable]
+    return float(np.median(level)), float(np.sqrt(np.mean(level**2)))
+
+
+def bare_trip(values_ms2: Floats, *, rate_hz: float) -> Trip:
+    """A trip without clock and fixes from bare numbers.
+
+    Parameters
+    ----------
+    values_ms2 : (n, 1) or (n, 3) float64
+        Vertical acceleration, or three device axes (Android sign), m/s². Gravity is added to a
+        vertical series that has none.
+
+    >>> bare_trip(np.zeros((3, 1)), rate_hz=50.0).acc[0].tolist()
+    [0, 0, 98066]
+    """
+    n, width = values_ms2.shape
+    acc = np.zeros((n, 3))
+    acc[:, 3 - width :] = values_ms2
+    if width == 1 and n and abs(np.median(values_ms2)) < STILL_MS2:
+        acc[:, 2] += STANDARD_GRAVITY_MS2
+    size = np.median(np.linalg.norm(acc, axis=1)) if n else 0.0
+    none = np.empty(0, np.int64)
+    few = none.astype(np.int32)
+    return Trip(
+        "", "00" * 32, "bare", np.rint(np.arange(n) * (1e9 / rate_hz)).astype(np.int64),
+        quantise_acc(acc), none, few, few, few, few, few, 0,
+        Gravity.KEPT if size >= STILL_MS2 else Gravity.REMOVED, TimeBasis.RELATIVE,
+    )  # fmt: skip
+
+
+STILL_MS2 = 2.0
+"""A median |a| below this means that gravity was taken off, m/s² (as at the door of trips)."""
