@@ -17,54 +17,74 @@ from pathlib import Path
 
 import numpy as np
 
-from streetbump.simulate.drive import DrivePlan
+from streetbump.simulate.defects import (
+    BACK,
+    BOTH,
+    OUT,
+    TRACK_HALF_M,
+    WATTS_HEIGHT_M,
+    WATTS_M,
+    Defect,
+)
+from streetbump.simulate.drive import Driver
 from streetbump.simulate.gps import Receiver
 from streetbump.simulate.phone import Phone
-from streetbump.simulate.street import (
-    BACK,
-    OUT,
-    Defect,
-    Street,
-    casting,
-    hump,
-    make_street,
-    patch,
-    place,
-    pothole,
-    rail,
-)
-from streetbump.simulate.trip import SimulatedTrip, simulate_trip
+from streetbump.simulate.roads import Edge, Network, way_along
+from streetbump.simulate.surface import ISO_GD
+from streetbump.simulate.trip import Scene, SimulatedTrip, simulate_trip
 from streetbump.simulate.vehicle import CARS
-from streetbump.simulate.writers import plain_csv
+from streetbump.simulate.writers import About, write
 
 SEED = 20260317  # of twenty tried: every pothole is hit on six passes or more (docs/fixtures.md)
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "trips"
 
+
+def _hole(name: str, along_m: float, depth_m: float, size_m: float, right_m: float) -> Defect:
+    """A pothole about the right wheel path of the lane ``out``, `right_m` off it."""
+    across = TRACK_HALF_M + right_m
+    return Defect(name, "pothole", 0, along_m, -depth_m, size_m, size_m, OUT, across, edge_m=0.12)
+
+
+def _lid(name: str, along_m: float, step_m: float, right_m: float, lane: str = OUT) -> Defect:
+    """A casting of 0.65 m about the right wheel path."""
+    across = TRACK_HALF_M + right_m
+    return Defect(name, "casting", 0, along_m, step_m, 0.65, 0.65, lane, across, edge_m=0.04)
+
+
+def _hump(name: str, along_m: float) -> Defect:
+    return Defect(name, "hump", 0, along_m, WATTS_HEIGHT_M, WATTS_M)
+
+
+def _patch(name: str, along_m: float, step_m: float, length_m: float) -> Defect:
+    """A shallow patch across both lanes: felt, but nobody would report it."""
+    return Defect(name, "patch", 0, along_m, step_m, length_m, 8.0, BOTH, edge_m=0.6)
+
+
 # Everything to be found lies between 560 m and 2040 m: a trip loses up to 500 m at either end.
 DEFECTS: tuple[Defect, ...] = (
-    hump("hump-1", 700.0),
-    pothole("pothole-1", 725.0, depth_m=0.070, length_m=0.70, hit_probability=0.95),
-    casting("casting-1", 850.0, height_m=0.025, hit_probability=0.70),
-    pothole("pothole-2", 980.0, depth_m=0.060, length_m=0.60, hit_probability=0.85),
-    casting("casting-2", 1120.0, height_m=-0.025, hit_probability=0.60),
-    pothole("pothole-3", 1240.0, depth_m=0.080, length_m=0.90, hit_probability=0.90),
-    hump("hump-2", 1400.0),
-    pothole("pothole-4", 1530.0, depth_m=0.055, length_m=0.60, hit_probability=0.80),
-    casting("casting-3", 1650.0, height_m=0.022, direction=BACK, hit_probability=0.75),
-    rail("rail-1", 1780.0, height_m=0.022),
-    pothole("pothole-5", 1900.0, depth_m=0.070, length_m=0.80, hit_probability=0.75),
-    patch("patch-01", 590.0, height_m=-0.011, length_m=1.8),
-    patch("patch-02", 640.0, height_m=0.010, length_m=2.4),
-    patch("patch-03", 775.0, height_m=-0.010, length_m=1.5),
-    patch("patch-04", 905.0, height_m=0.010, length_m=2.0),
-    patch("patch-05", 1050.0, height_m=-0.012, length_m=2.2),
-    patch("patch-06", 1180.0, height_m=0.010, length_m=1.5),
-    patch("patch-07", 1310.0, height_m=-0.011, length_m=1.8),
-    patch("patch-08", 1460.0, height_m=0.012, length_m=1.6),
-    patch("patch-09", 1590.0, height_m=-0.012, length_m=2.4),
-    patch("patch-10", 1715.0, height_m=0.011, length_m=1.5),
-    patch("patch-11", 1840.0, height_m=-0.011, length_m=1.9),
-    patch("patch-12", 1975.0, height_m=0.012, length_m=2.2),
+    _hump("hump-1", 700.0),
+    _hole("pothole-1", 725.0, 0.070, 0.70, 0.00),
+    _lid("casting-1", 850.0, 0.025, 0.15),
+    _hole("pothole-2", 980.0, 0.060, 0.60, 0.05),
+    _lid("casting-2", 1120.0, -0.025, -0.20),
+    _hole("pothole-3", 1240.0, 0.080, 0.90, 0.10),
+    _hump("hump-2", 1400.0),
+    _hole("pothole-4", 1530.0, 0.055, 0.60, -0.05),
+    _lid("casting-3", 1650.0, 0.022, 0.10, BACK),
+    Defect("rail-1", "rail", 0, 1780.0, 0.022, 1.635, edge_m=0.04),
+    _hole("pothole-5", 1900.0, 0.070, 0.80, -0.10),
+    _patch("patch-01", 590.0, -0.011, 1.8),
+    _patch("patch-02", 640.0, 0.010, 2.4),
+    _patch("patch-03", 775.0, -0.010, 1.5),
+    _patch("patch-04", 905.0, 0.010, 2.0),
+    _patch("patch-05", 1050.0, -0.012, 2.2),
+    _patch("patch-06", 1180.0, 0.010, 1.5),
+    _patch("patch-07", 1310.0, -0.011, 1.8),
+    _patch("patch-08", 1460.0, 0.012, 1.6),
+    _patch("patch-09", 1590.0, -0.012, 2.4),
+    _patch("patch-10", 1715.0, 0.011, 1.5),
+    _patch("patch-11", 1840.0, -0.011, 1.9),
+    _patch("patch-12", 1975.0, 0.012, 2.2),
 )
 
 OBSTACLE_OWNERS = {
@@ -75,21 +95,21 @@ OBSTACLE_OWNERS = {
 """Kind of defect → kind in the inventory, and who owns it."""
 
 PHONES = {
-    "phone-ada": Phone(
-        50.0, (0.0, 0.0, 0.0), 0.6, 0.5, lsb_ms2=0.01, offset_ms2=(0.03, -0.05, 0.12)
-    ),
-    "phone-ben": Phone(25.0, (25.0, 62.0, 0.0), 0.8, 0.6, lsb_ms2=0.01, noise_ms2=0.08),
-    "phone-cleo": Phone(
-        100.0, (0.0, 75.0, 4.0), 0.7, 0.5, lsb_ms2=0.01, offset_ms2=(-0.06, 0.02, 0.05)
-    ),
-    "phone-dev": Phone(
-        50.0, (90.0, 0.0, 88.0), 0.2, 0.1, lsb_ms2=0.01, offset_ms2=(0.05, 0.08, -0.15)
-    ),
-    "phone-eva": Phone(25.0, (180.0, 35.0, 10.0), 0.4, 0.2, lsb_ms2=0.01, noise_ms2=0.07),
-    "phone-fay": Phone(10.0, (-40.0, 50.0, -20.0), 0.5, 0.4, lsb_ms2=0.01, jitter=0.05),
-    "phone-gus": Phone(20.0, (10.0, -70.0, 30.0), -0.9, 0.0, lsb_ms2=0.01, jitter=0.06),
+    "phone-ada": Phone(50.0, (0.0, 0.0, 0.0), 0.6, 0.3, 0.5, offset_ms2=(0.03, -0.05, 0.12)),
+    "phone-ben": Phone(25.0, (25.0, 62.0, 0.0), 0.8, -0.3, 0.6, noise_ms2=0.08),
+    "phone-cleo": Phone(100.0, (0.0, 75.0, 4.0), 0.7, 0.0, 0.5, offset_ms2=(-0.06, 0.02, 0.05)),
+    "phone-dev": Phone(50.0, (90.0, 0.0, 88.0), 0.2, 0.2, 0.1, offset_ms2=(0.05, 0.08, -0.15)),
+    "phone-eva": Phone(25.0, (180.0, 35.0, 10.0), 0.4, 0.1, 0.2, noise_ms2=0.07),
+    "phone-fay": Phone(10.0, (-40.0, 50.0, -20.0), 0.5, -0.1, 0.4, jitter=0.05),
+    "phone-gus": Phone(20.0, (10.0, -70.0, 30.0), -0.9, 0.4, 0.0, jitter=0.06),
 }
 """Device name → its rate and mount; one driver always mounts it alike."""
+
+
+RECEIVER = Receiver(
+    lag_s=0.3, bias_m=2.0, sigma_m=2.0, outlier_share=0.0, dropout_per_hour=0.0, missed_share=0.0
+)
+"""An open sky and a good receiver: what these files test is not the receiver."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +123,7 @@ class Outing:
     cruise_ms: float
     start_m: float = 20.0
     end_m: float = 2580.0
+    side_m: float = 0.0
 
     @property
     def file(self) -> str:
@@ -142,42 +163,41 @@ def _bend(first_deg: float, last_deg: float) -> list[tuple[float, float]]:
     return [(h, 9.5) for h in np.linspace(first_deg, last_deg, 10)]
 
 
-def fixture_street() -> Street:
+def fixture_scene() -> Scene:
     """The invented street: ISO class B, in the middle of an ocean."""
     east, north = centreline()
-    rng = np.random.default_rng([SEED, 0])
-    return make_street(
-        east, north, lat0_deg=12.0, lon0_deg=-150.0, gd_m3=64e-6, defects=DEFECTS, rng=rng
-    )
+    street = Edge(0, 1, east, north, gd_m3=(ISO_GD["B"], ISO_GD["B"]), cruise_ms=1.0)
+    return Scene(Network(12.0, -150.0, (street,)), DEFECTS, SEED)
 
 
-def make_trip(street: Street, number: int) -> SimulatedTrip:
+def make_trip(scene: Scene, number: int) -> SimulatedTrip:
     """The trip of ``OUTINGS[number]``, from its own stream of random numbers."""
     outing = OUTINGS[number]
-    plan = DrivePlan(outing.direction, outing.cruise_ms, outing.start_m, outing.end_m)
+    length = scene.network.edges[0].length_m
+    span = (outing.start_m, outing.end_m)
+    if outing.direction == BACK:
+        span = (length - outing.end_m, length - outing.start_m)
+    way = way_along(scene.network, [(0, outing.direction)], start_m=span[0], end_m=span[1])
+    driver = Driver(pace=outing.cruise_ms, side_m=outing.side_m)
     return simulate_trip(
-        street, plan, car=CARS[outing.car], phone=PHONES[outing.device], receiver=Receiver(),
-        rng=np.random.default_rng([SEED, 1 + number]),
+        scene, way, car=CARS[outing.car], driver=driver, phone=PHONES[outing.device],
+        receiver=RECEIVER, rng=np.random.default_rng([SEED, 1 + number]),
     )  # fmt: skip
 
 
 def trip_bytes(outing: Outing, trip: SimulatedTrip) -> bytes:
     """The trip as its phone would have logged it."""
     start = datetime.fromisoformat(outing.start).replace(tzinfo=UTC).timestamp()
-    coarse = PHONES[outing.device].lsb_ms2 >= 0.01
-    return plain_csv(
-        trip, device=outing.device, start_utc_s=start, decimals=2 if coarse else 3
-    )  # fmt: skip
+    about = About(device=outing.device, start_utc_s=start, platform="android", tz="UTC")
+    return write(trip, about=about, logger="plain-csv")
 
 
-def truth_csv(street: Street) -> str:
+def truth_csv(scene: Scene) -> str:
     """Every placed defect, where it is."""
     lines = ["defect_id,kind,lat_deg,lon_deg,direction,along_m"]
-    for d in sorted(street.defects, key=lambda d: d.along_m):
-        lat, lon = place(street, np.array([d.along_m]), d.right_m)
-        lines.append(
-            f"{d.defect_id},{d.kind},{lat[0]:.7f},{lon[0]:.7f},{d.direction},{d.along_m:.1f}"
-        )
+    for d in sorted(scene.defects, key=lambda d: d.along_m):
+        lat, lon = scene.place_of(d)
+        lines.append(f"{d.defect_id},{d.kind},{lat:.7f},{lon:.7f},{d.lane},{d.along_m:.1f}")
     return "\n".join(lines) + "\n"
 
 
@@ -185,23 +205,25 @@ def expected_csv(trips: list[SimulatedTrip]) -> str:
     """When each trip's front axle went over the middle of each defect that it did not miss."""
     lines = ["trip,defect_id,t_s"]
     for outing, trip in zip(OUTINGS, trips, strict=True):
-        lines += [f"{outing.file},{name},{t - trip.t_s[0]:.3f}" for name, t in trip.hits]
+        first = trip.t_s[0]
+        lines += [
+            f"{outing.file},{c.defect_id},{c.t_s - first:.3f}" for c in trip.crossings if c.wheels
+        ]
     return "\n".join(lines) + "\n"
 
 
-def obstacles_geojson(street: Street) -> str:
+def obstacles_geojson(scene: Scene) -> str:
     """The inventory: humps, castings and the crossing, with their owners."""
     features = []
-    for d in street.defects:
+    for d in scene.defects:
         if d.kind in OBSTACLE_OWNERS:
             kind, owner = OBSTACLE_OWNERS[d.kind]
-            lat, lon = place(street, np.array([d.along_m]), d.right_m)
-            point = [round(float(lon[0]), 7), round(float(lat[0]), 7)]
+            lat, lon = scene.place_of(d)
             features.append(
                 {
                     "type": "Feature",
                     "properties": {"id": d.defect_id, "kind": kind, "owner": owner},
-                    "geometry": {"type": "Point", "coordinates": point},
+                    "geometry": {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]},
                 }
             )
     return json.dumps({"type": "FeatureCollection", "features": features}, indent=1) + "\n"
@@ -209,12 +231,12 @@ def obstacles_geojson(street: Street) -> str:
 
 def fixture_files() -> dict[str, bytes]:
     """Name and content of every file."""
-    street = fixture_street()
-    trips = [make_trip(street, k) for k in range(len(OUTINGS))]
+    scene = fixture_scene()
+    trips = [make_trip(scene, k) for k in range(len(OUTINGS))]
     files = {o.file: trip_bytes(o, t) for o, t in zip(OUTINGS, trips, strict=True)}
-    files["truth.csv"] = truth_csv(street).encode()
+    files["truth.csv"] = truth_csv(scene).encode()
     files["expected.csv"] = expected_csv(trips).encode()
-    files["obstacles.geojson"] = obstacles_geojson(street).encode()
+    files["obstacles.geojson"] = obstacles_geojson(scene).encode()
     return files
 
 

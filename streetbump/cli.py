@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from streetbump.commands import Session, TripOptions
+    from streetbump.executors import Executor
     from streetbump.pipeline import Progress
 
 DEFAULT_STORE = "sqlite:///streetbump.db"
@@ -152,21 +153,32 @@ def _emit(
     output: Path | None,
     *,
     people: Any = None,
+    text: Callable[..., str] | None = None,
 ) -> None:
-    """Write a table where and how it was asked for."""
-    from streetbump.report.output import ENDINGS, render
+    """Write a table where and how it was asked for; `text` makes the page that people read."""
+    from streetbump.report.output import ENDINGS
 
     if output is not None:
         ending = ENDINGS.get(output.suffix.lower())
         if kind is None and ending is None:
             raise UsageError(f"-o {output}: which format? one of {' '.join(ENDINGS)}")
         try:
-            output.write_bytes(render(frame, kind or ending or "", people=people))
+            output.write_bytes(_rendered(frame, kind or ending or "", people, text))
         except OSError as exc:
             raise UsageError(f"-o {output}: {exc.strerror}") from exc
         return
     chosen = kind or ("table" if sys.stdout is not None and sys.stdout.isatty() else "jsonl")
-    click.echo(render(frame, chosen, people=people, width=_width()), nl=False)
+    click.echo(_rendered(frame, chosen, people, text), nl=False)
+
+
+def _rendered(
+    frame: pd.DataFrame, kind: str, people: Any, text: Callable[..., str] | None
+) -> bytes:
+    from streetbump.report.output import render
+
+    if kind == "table" and text is not None:
+        return text(frame, width=_width()).encode()
+    return render(frame, kind, people=people, width=_width())
 
 
 def _only(*names: str) -> Callable[[Any], Any]:
@@ -658,6 +670,100 @@ def promote(name: str, **values: Any) -> None:
     with _session(values) as session:
         session.until_idle(lanes=("cluster",))
     words.say(f"generation {name!r} is active; its first plan is held for review")
+
+
+# ------------------------------------------------------------------------------- simulate
+
+
+@main.command()
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--town", required=True, metavar="NAME|FILE.geojson",
+              help="hard, small, or a file of street centrelines.")  # fmt: skip
+@click.option("--trips", required=True, type=click.IntRange(min=1), metavar="N",
+              help="How many trips.")  # fmt: skip
+@click.option("--seed", required=True, type=click.IntRange(min=0), metavar="S",
+              help="The same seed gives the same bytes.")  # fmt: skip
+@click.option("--as", "logger", default="plain-csv", show_default=True, metavar="LOGGER",
+              help="Whose files to write: plain-csv, jsonl, parquet, physics-toolbox, "
+              "physics-toolbox-comma, androsensor, sensor-logger, phyphox, sensorlog-ios, "
+              "ios-sensor-data.")  # fmt: skip
+@click.option("--minutes", default=10.0, show_default=True, metavar="M",
+              type=click.FloatRange(min=0.5, max=120.0), help="Mean length of a trip.")  # fmt: skip
+@quiet_options
+def simulate(out: Path, **values: Any) -> None:
+    """Make trips through an invented town, and the truth about them, in the folder OUT."""
+    from streetbump.commands import simulate as room
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    order = room.Order(*(values[name] for name in ("town", "trips", "seed", "logger", "minutes")))
+    with _pool(order.trips) as executor, words.progress("simulate") as tell:
+        made = room.simulate(
+            out, order, executor=executor, on_trip=lambda n: tell(f"{n} of {order.trips} trips")
+        )
+    words.say(
+        f"{out}: {made.trips} trips ({made.bytes / 1e6:.1f} MB), {made.sites} things in the "
+        f"road, {made.events} felt crossings"
+    )
+
+
+# ------------------------------------------------------------------------------- evaluate
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--truth", metavar="FILE", type=click.Path(path_type=Path),
+              help="Truth table of all paths; else each folder's own truth.csv.")  # fmt: skip
+@click.option("--dataset", metavar="FILE.toml", type=click.Path(path_type=Path),
+              help="What the folder holds; else its dataset.toml, or told from the truth table.")  # fmt: skip
+@trip_options
+@settings_option
+@click.option("--format", "kind", type=click.Choice(["table", "jsonl", "csv"]),
+              help="How figures are written; tables on a terminal, else JSON lines.")  # fmt: skip
+@click.option("-o", "--output", "output", metavar="FILE", type=click.Path(path_type=Path),
+              help="Write figures to FILE: .csv .jsonl .parquet .txt by ending.")  # fmt: skip
+@click.option("--pictures", metavar="DIR", type=click.Path(path_type=Path),
+              help="Draw the figures as PNG files into DIR (needs the extra plot).")  # fmt: skip
+@quiet_options
+def evaluate(paths: tuple[str, ...], **values: Any) -> None:
+    """Score detection and clustering against recordings whose truth is known.
+
+    PATH is a folder with a truth table, or, with --truth, a trip file or a folder.
+    """
+    from streetbump.commands import evaluate as room
+    from streetbump.commands import load_settings, trip_files
+    from streetbump.config import shipped_settings
+    from streetbump.report.scoreboard import people_text
+
+    options = _trip_options(values)
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    settings = load_settings(values["settings_path"]) or shipped_settings()
+    if values["pictures"] is not None:
+        room.check_pictures()
+    with _pool(len(trip_files(paths))) as executor, words.progress("evaluate") as tell:
+        result = room.evaluate(
+            paths, options, truth=values["truth"], dataset=values["dataset"], settings=settings,
+            executor=executor, tell=tell,
+        )  # fmt: skip
+    words.refused(result.rejected)
+    _emit(result.table, values["kind"], values["output"], text=people_text)
+    words.say(*result.words)
+    if values["pictures"] is not None:
+        words.say(*room.draw(result.table, values["pictures"]))
+    if len(result.rejected):
+        sys.exit(1)
+
+
+@contextmanager
+def _pool(files: int) -> Iterator[Executor]:
+    """Processes where there are many files, else this one."""
+    from streetbump.executors import Processes, Serial
+
+    width = (os.cpu_count() or 1) if files > _MANY_FILES else 1
+    if width == 1:
+        yield Serial()
+        return
+    with Processes(width) as pool:
+        yield pool
 
 
 # ------------------------------------------------------------------------------- doctor

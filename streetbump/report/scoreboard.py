@@ -7,8 +7,9 @@ travels without its n and its interval; people see the same rows laid out by met
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import pandas as pd
 
@@ -87,13 +88,18 @@ def frame_of(figures: Iterable[Figure], *, dataset: str) -> pd.DataFrame:
 
 
 def people_text(table: pd.DataFrame, *, width: int) -> str:
-    """The figures as people read them: a table per part, methods down, measures across."""
+    """The figures as people read them: a table per part, methods down, measures across.
+
+    What is wider than `width` characters goes on below, so that no figure is broken in two.
+    """
     blocks = []
     for (dataset, part), rows in table.groupby(["dataset", "part"], sort=False):
         keys = [k for k in _KEYS if rows[k].nunique() > 1] or ["method"]
         same = [rows[k].iloc[0] for k in _KEYS if k not in keys and rows[k].iloc[0]]
         title = f"{dataset}: {part}" + (f" ({', '.join(same)})" if same else "")
-        blocks.append(f"{title}\n{text_table(_wide(rows, keys), width=width).rstrip()}\n")
+        pages = [text_table(page, width=10_000) for page in _pages(rows, keys, width)]
+        body = "\n".join(line.rstrip() for page in pages for line in page.rstrip().split("\n"))
+        blocks.append(f"{title}\n{body}\n")
         blocks.extend(f"  {note}\n" for note in dict.fromkeys(rows["note"]) if note)
     return "\n".join(blocks)
 
@@ -101,22 +107,48 @@ def people_text(table: pd.DataFrame, *, width: int) -> str:
 _KEYS = ("method", "tuning", "at")
 
 
-def _wide(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """One line per method, tuning and place on the axis; one column per measure."""
+def _pages(rows: pd.DataFrame, keys: Sequence[str], width: int) -> list[pd.DataFrame]:
+    """One line per method, tuning and place on the axis; as many measures across as fit."""
     lines = list(dict.fromkeys(zip(*(rows[k] for k in keys), strict=True)))
     unit_of = dict(zip(rows["measure"], rows["unit"], strict=True))
-    cells = {
-        (tuple(row[k] for k in keys), row["measure"]): _cell(row) for row in rows.to_dict("records")
-    }
-    wide = {key: [line[i] for line in lines] for i, key in enumerate(keys)}
-    for measure, unit in unit_of.items():
-        head = measure if unit == "1" else f"{measure} ({unit})"
-        wide[head] = [cells.get((line, measure), "") for line in lines]
-    wide["n"] = [_counts(rows, keys, line) for line in lines]
-    return pd.DataFrame({k: pd.Series(v, dtype="str") for k, v in wide.items()})
+    heads = pd.DataFrame({k: [line[i] for line in lines] for i, k in enumerate(keys)}, dtype="str")
+    pages, measures = [], list(unit_of)
+    while measures:
+        taken = len(measures)
+        page = _page(rows, heads, measures, unit_of)
+        while taken > 1 and _width_of(page) > width:
+            taken -= 1
+            page = _page(rows, heads, measures[:taken], unit_of)
+        pages.append(page)
+        measures = measures[taken:]
+    return pages
 
 
-def _cell(row: dict[str, float]) -> str:
+def _page(
+    rows: pd.DataFrame, heads: pd.DataFrame, measures: Sequence[str], unit_of: Mapping[str, str]
+) -> pd.DataFrame:
+    keys, page = list(heads.columns), heads.copy()
+    here = rows[rows["measure"].isin(list(measures))]
+    found = {(*(row[k] for k in keys), row["measure"]): row for row in here.to_dict("records")}
+    lines = list(zip(*(heads[k] for k in keys), strict=True))
+    for measure in measures:
+        unit = unit_of[measure]
+        cells = [_cell(found.get((*line, measure))) for line in lines]
+        page[measure if unit == "1" else f"{measure} ({unit})"] = pd.Series(cells, dtype="str")
+    counts = [
+        "/".join(dict.fromkeys(str(found[(*x, m)]["n"]) for m in measures if (*x, m) in found))
+        for x in lines
+    ]
+    return page.assign(n=pd.Series(counts, dtype="str"))
+
+
+def _width_of(page: pd.DataFrame) -> int:
+    return sum(3 + max([len(c), *map(len, page[c])]) for c in page.columns)
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return ""
     if not math.isfinite(row["value"]):
         return "–"
     text = short(row["value"])
@@ -134,10 +166,3 @@ def short(value: float) -> str:
     if abs(value) < 10:
         return f"{value:.2f}"
     return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
-
-
-def _counts(rows: pd.DataFrame, keys: Sequence[str], line: tuple[str, ...]) -> str:
-    keep = pd.Series(True, index=rows.index)
-    for key, value in zip(keys, line, strict=True):
-        keep &= rows[key] == value
-    return "/".join(str(n) for n in dict.fromkeys(rows.loc[keep, "n"].tolist()))

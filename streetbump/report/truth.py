@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from streetbump.config import decode_toml
 from streetbump.errors import ConfigError, InputError
-from streetbump.model import CLASSES, OBSTACLE_CLASS, JoltClass
+from streetbump.model import CLASSES, OBSTACLE_CLASS, Floats, JoltClass
 
 KINDS = ("event", "series", "session", "site")
 """What a row of truth may speak of: a moment, a clip, a whole trip, a place."""
@@ -78,6 +78,8 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     trip_id : str
         How a file's id in the truth table is told: ``auto``, ``path`` (without ending), ``stem``,
         ``folder``, or a regular expression whose first group it is.
+    device : str or None
+        Regular expression whose first group, found in a recording's path, names its phone.
     unlisted : str
         What a recording is that the truth table does not name: ``skip``, or ``no-events``.
     labels : dict
@@ -102,6 +104,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     rate_hz: Annotated[float, Meta(gt=0, le=1000)] | None = None
     axes: tuple[_Name, ...] = ()
     trip_id: _Name = "auto"
+    device: _Name | None = None
     unlisted: Literal["skip", "no-events"] = "skip"
     labels: dict[str, JoltClass] = {}
     roughness: dict[str, float] = {}
@@ -148,7 +151,9 @@ def parse_description(text: str, *, where: str) -> Description:
     if len(found.axes) not in (0, 1, 3):
         raise ConfigError(f"{where}: axes: one column (vertical) or three (got {len(found.axes)})")
     if found.trip_id not in _RULES:
-        _check_pattern(found.trip_id, where)
+        _check_pattern(found.trip_id, f"{where}: trip_id: one of {', '.join(_RULES)}, or else")
+    if found.device is not None:
+        _check_pattern(found.device, f"{where}: device")
     if JoltClass.UNSURE in found.labels.values():
         raise ConfigError(f"{where}: labels: unsure is no class that a truth may have")
     return found
@@ -161,11 +166,9 @@ def _check_pattern(pattern: str, where: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except re.error as exc:
-        raise ConfigError(f"{where}: trip_id: not a regular expression: {exc}") from exc
+        raise ConfigError(f"{where}: not a regular expression: {exc}") from exc
     if groups != 1:
-        raise ConfigError(
-            f"{where}: trip_id: one of {', '.join(_RULES)}, or a regular expression with one group"
-        )
+        raise ConfigError(f"{where}: a regular expression with one group (got {groups})")
 
 
 # ------------------------------------------------------------------------------- tables
@@ -305,3 +308,65 @@ def classes_of(labels: Sequence[str], description: Description) -> list[JoltClas
         label: description.class_of(label) for label in set(labels)
     }
     return [table[label] for label in labels]
+
+
+def is_named(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a relative path matches one of some glob patterns, ``**`` for any depth.
+
+    >>> is_named("trips/a.csv", ["trips/*.csv"]), is_named("a.csv", ["**/*.csv"])
+    (True, True)
+    """
+    return any(re.fullmatch(_glob(p), path) is not None for p in patterns)
+
+
+def _glob(pattern: str) -> str:
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    means = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(means.get(part, re.escape(part)) for part in parts)
+
+
+def device_of(path: str, *, rule: str | None) -> str | None:
+    """The phone that a file's path names; None when it names none.
+
+    >>> device_of("trips/d017-2026-03-02.csv", rule="(d[0-9]+)-")
+    'd017'
+    """
+    found = re.search(rule, path) if rule else None
+    return found.group(1) if found else None
+
+
+def parse_bare(text: str, *, axes: Sequence[str]) -> Floats:
+    r"""The numbers of a file without a clock, (n, 1) or (n, 3), m/s².
+
+    Parameters
+    ----------
+    axes : sequence of str
+        Names of the columns; none: the file has one column, with or without a header.
+
+    >>> parse_bare("acc_z\n9.8\n9.9\n", axes=()).tolist()
+    [[9.8], [9.9]]
+
+    Raises
+    ------
+    InputError
+        Other columns, or a cell that is no number.
+    """
+    first = text.lstrip("\ufeff").split("\n", 1)[0].strip()
+    header = None if _is_number(first) else 0
+    try:
+        raw = pd.read_csv(io.StringIO(text), header=header)
+        raw = raw[list(axes)] if axes else raw
+        values = raw.astype("float64").to_numpy()
+    except (ValueError, KeyError, pd.errors.ParserError) as exc:
+        raise InputError(f"not a bare series: {exc}") from exc
+    if values.shape[1] not in (1, 3) or len(values) < 2 or not np.isfinite(values).all():
+        raise InputError("not a bare series: numbers in one column, or name the axes")
+    return values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

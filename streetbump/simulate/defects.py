@@ -115,9 +115,6 @@ LABELS = {
 }
 """Kind of defect → class of jolt; a rail crossing is a joint, a patch is rough road."""
 
-SPANNING = frozenset({"hump", "table", "marker", "rail", "joint", "crack"})
-"""Kinds that reach across the lane, so that no lane position misses them."""
-
 
 def plateau(x_m: Floats, length_m: float, edge_m: float) -> Floats:
     """1 inside `length_m`, 0 outside, with cosine flanks of `edge_m` within the length.

@@ -83,7 +83,8 @@ class Drive:
         """
         moving = np.concatenate(([True], np.diff(self.s_m) > 0))
         at = np.interp(s_m, self.s_m[moving], self.t_s[moving])
-        return np.where((np.asarray(s_m) > self.s_m[0]) & (np.asarray(s_m) < self.s_m[-1]), at, np.nan)
+        goal = np.asarray(s_m)
+        return np.where((goal > self.s_m[0]) & (goal < self.s_m[-1]), at, np.nan)
 
 
 def wished_speed(

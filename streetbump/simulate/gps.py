@@ -28,8 +28,8 @@ ERROR_68 = 1.51
 Android defines `Location.getAccuracy` as that radius (android.location.Location, reference)."""
 
 ACCURACY_FLOOR_M = 3.0
-"""Least accuracy a phone claims, m: the median over the 2011 Street Bump records, whose largest
-is 24 m (field notes, section 6)."""
+"""Least accuracy a phone claims, m: the median over the public records of Street Bump's 2011 app,
+whose largest is 24 m."""
 
 OUTLIER_M = (20.0, 40.0)
 """A gross outlier is off by the first, plus an exponential of the second, m. Chosen by us: well
@@ -45,8 +45,8 @@ CANYON_DROPOUTS = 5.0
 """Dropouts in a deep canyon over those under an open sky. Chosen by us."""
 
 REACQUIRE_S = 3.0
-"""Mean time from a tunnel's end to the next fix, s. Chosen by us: receivers' makers give 1-2 s
-for a re-acquisition under an open sky, and a portal is not one."""
+"""Mean time from a tunnel's end until fixes are due again, s. Chosen by us: some seconds, as the
+sky opens only gradually at a portal."""
 
 FIRST_ERROR = 2.0
 FIRST_ERROR_S = 15.0
@@ -54,12 +54,16 @@ FIRST_ERROR_S = 15.0
 by us: a receiver starts with few satellites and adds the others over some tens of seconds."""
 
 REPEAT_S = 1.0
-"""A logger that repeats writes a row this often, s (AndroSensor, SensorLog: trip formats)."""
+"""A logger that repeats writes a row this often, s (AndroSensor and SensorLog repeat the
+last fix on every row)."""
 
 
 @dataclass(frozen=True)
 class Receiver:
     """Error model of one receiver on one trip.
+
+    Sizes and memories of the errors are chosen by us: we found no measured autocorrelation of
+    phones in street canyons. Together they give phones' usual 5-10 m (95 %) under an open sky.
 
     Attributes
     ----------
@@ -67,21 +71,21 @@ class Receiver:
         Time between fixes, s: 1 on nearly all phones, 0.1 to 10 seen (medians of 153 phone
         models in Sensor Logger's field table: 1.0 Hz, 0.1 to 13 Hz).
     lag_s : float
-        How old the place, speed and course of a fix are when it is written, s (0.3-1.5; about
-        1 s by Yip, field notes, section 6).
+        How old the place, speed and course of a fix are when it is written, s (0.3-1.5,
+        chosen by us; about 1 s has been seen).
     bias_m : float
-        Standard deviation per axis of the error that lasts the whole trip, m (2-4, field notes).
+        Standard deviation per axis of the error that lasts the whole trip, m (2-4).
     sigma_m, tau_s : float
         Standard deviation per axis (m) and memory (s) of the wandering error under an open sky
-        (3 m and 60 s, field notes).
+        (2-4 m and 60 s).
     canyon_sigma_m, canyon_tau_s : float
-        The same in a deep street canyon (8-15 m and 30 s, field notes).
+        The same in a deep street canyon (8-15 m and 30 s).
     outlier_share : float
-        Share of fixes that are grossly wrong (0.01-0.03, field notes).
+        Share of fixes that are grossly wrong (0.01-0.03).
     dropout_per_hour : float
         How often the fixes stop for some seconds under an open sky. Chosen by us.
     accuracy_scale : float
-        Claimed over true accuracy (0.5-2, field notes).
+        Claimed over true accuracy (0.5-2).
     speed_ms, heading_deg : float
         Standard deviation of speed (m/s), and of the course at 10 m/s (degrees; it grows as the
         car slows). Chosen by us: 0.05-0.3 m/s is what Doppler gives.
@@ -180,8 +184,8 @@ def track(position_m: Floats, *, rate_hz: float, smooth_s: float) -> Floats:
 
     The filter's response is ``(2 s/τ + 1/τ²) / (s + 1/τ)²``, critically damped: that of a steady
     alpha-beta tracker (Bar-Shalom, Li and Kirubarajan 2001, doi 10.1002/0471221279, section 6.5).
-    It has no error at constant velocity and one of acceleration · τ² in a steady turn. It starts
-    as if the car had always driven at its first velocity.
+    It has no error at constant velocity, and nearly acceleration · τ² outwards in a steady turn.
+    It starts as if the car had always driven at its first velocity.
 
     Parameters
     ----------
@@ -258,8 +262,7 @@ def receive(
 def random_receiver(rng: np.random.Generator) -> Receiver:
     """A receiver from the population that contributors bring.
 
-    Ranges are those of the attributes' sources (field notes, section 6); how often each occurs
-    is chosen by us.
+    Ranges are those of :class:`Receiver`; how often each occurs is chosen by us.
 
     >>> receiver = random_receiver(np.random.default_rng(0))
     >>> 0.3 <= receiver.lag_s <= 1.5, 0.5 <= receiver.accuracy_scale <= 2.0
@@ -339,8 +342,9 @@ def _came(
 
 def _within(t_s: Floats, starts_s: Floats, lengths_s: Floats) -> Bools:
     """Which times lie in any of the intervals."""
-    after = t_s[:, None] - starts_s
-    return np.asarray(((after >= 0) & (after < lengths_s)).any(axis=1))
+    begun = np.searchsorted(np.sort(starts_s), t_s, side="right")
+    over = np.searchsorted(np.sort(starts_s + lengths_s), t_s, side="right")
+    return np.asarray(begun > over)
 
 
 def _states(

@@ -256,8 +256,9 @@ def grid_network(
     columns: int, rows: int, *, block_m: float, rng: np.random.Generator,
     lat0_deg: float = 12.0, lon0_deg: float = -150.0,
 ) -> Network:  # fmt: skip
-    """A grid of `columns` by `rows` blocks, junctions moved by some metres, each third street an
-    arterial. It lies in an ocean unless told otherwise.
+    """A grid of `columns` by `rows` blocks; junctions are moved by some metres.
+
+    Each third street is an arterial. It lies in an ocean unless told otherwise.
 
     >>> net = grid_network(3, 2, block_m=120.0, rng=np.random.default_rng(0))
     >>> len(net.edges), 100 < net.edges[0].length_m < 140

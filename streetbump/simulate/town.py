@@ -150,7 +150,8 @@ def _surfaced(network: Network, *, rng: np.random.Generator) -> Network:
     level = np.clip(rng.normal(np.log(70e-6), 0.8, (len(middle), 1)), *classes)
     lanes = np.exp(level + rng.normal(0.0, 0.25, (len(middle), 2))) * worse[:, None]
     inner = np.abs(middle / size).max(axis=1) < 0.3
-    canyon = np.where(inner, rng.uniform(0.5, 1.0, len(middle)), rng.choice([0.0, 0.2], len(middle)))
+    deep, shallow = rng.uniform(0.5, 1.0, len(middle)), rng.choice([0.0, 0.2], len(middle))
+    canyon = np.where(inner, deep, shallow)
     if len(middle) > 100:
         canyon[rng.integers(len(middle))] = 2.0
     edges = tuple(
@@ -211,7 +212,8 @@ def casting(name: str, edge: int, along_m: float, rng: np.random.Generator) -> D
     >>> 0.6 <= casting("c", 0, 50.0, np.random.default_rng(0)).length_m <= 0.7
     True
     """
-    step = float(rng.choice([-1.0, -1.0, 1.0]) * np.clip(rng.lognormal(np.log(0.013), 0.6), 0.003, 0.05))
+    height = np.clip(rng.lognormal(np.log(0.013), 0.6), 0.003, 0.05)
+    step = float(rng.choice([-1.0, -1.0, 1.0]) * height)
     size = float(rng.uniform(0.6, 0.7))
     return Defect(
         name, "casting", edge, along_m, step, size, size, _lane(rng),
@@ -247,7 +249,8 @@ def marker(name: str, edge: int, along_m: float, rng: np.random.Generator) -> De
     'marker'
     """
     rows = int(rng.integers(1, 5))
-    return Defect(name, "marker", edge, along_m, float(rng.uniform(0.02, 0.045)), 0.12 + 0.4 * (rows - 1))
+    length = 0.12 + 0.4 * (rows - 1)
+    return Defect(name, "marker", edge, along_m, float(rng.uniform(0.02, 0.045)), length)
 
 
 def joint(name: str, edge: int, along_m: float, rng: np.random.Generator) -> Defect:
@@ -345,8 +348,11 @@ def _neighbours(
 
 
 def _living(d: Defect, days: int, *, rng: np.random.Generator) -> Defect:
-    """When it comes and goes: a third of the potholes open during the calendar and grow, one in
-    six is repaired; one hump in twenty is new."""
+    """A defect with the days on which it comes and goes.
+
+    A third of the potholes open during the calendar and grow, one in six is repaired; one hump in
+    twenty is new.
+    """
     if d.kind == "pothole":
         opened = float(rng.uniform(0, days * 0.7)) if rng.random() < 0.33 else -np.inf
         from_day = opened if np.isfinite(opened) else 0.0

@@ -13,7 +13,6 @@ from streetbump.simulate.defects import (
     BOTH,
     LANE_OFFSET_M,
     OUT,
-    SPANNING,
     TRACK_HALF_M,
     Defect,
     rolled,
@@ -44,6 +43,21 @@ RING_S = 1.2
 """How long a jolt rings, s: body bounce at 1.2 Hz and a third of critical damping is down to a
 twentieth by then."""
 
+FELT_MS2 = 1.0
+"""Weaker jolts are not felt, m/s²: 0.1 g, half of what people call a bump. Chosen by us."""
+
+FELT_RATIO = 2.0
+"""Nor are those lost in the surface's own shaking. Chosen by us."""
+
+TOUCH_M = 0.002
+"""A wheel has met a defect when it moved by more than this, m."""
+
+LEAD_M = 2.0
+"""The drive over a defect begins this far before it, m: at rest, after the last one rang out."""
+
+NOISE_S = 3.0
+"""The surface's own shaking is taken this far around a crossing, s."""
+
 SEEN_M = 0.05
 """Potholes wider than this in either direction times ten can be seen and steered round. Chosen by
 us."""
@@ -54,7 +68,7 @@ SLOWED = {"hump": 1.0, "table": 1.1, "cushion": 1.2, "marker": 0.9, "rail": 1.6}
 
 @dataclass(frozen=True)
 class Crossing:
-    """A wheel went over a defect: the truth about one jolt.
+    """A car came past a defect in its lane: the truth about one jolt, or none.
 
     Attributes
     ----------
@@ -64,7 +78,7 @@ class Crossing:
     lat_deg, lon_deg : float
         Where the defect lies.
     wheels : int
-        How many wheels of an axle met it, 1 or 2.
+        How many wheels of an axle met it, 0 to 2; 0 when the car missed it.
     speed_ms : float
     peak_ms2 : float
         Largest vertical acceleration of the body at the phone's place, by this defect alone, m/s².
@@ -81,6 +95,15 @@ class Crossing:
     speed_ms: float
     peak_ms2: float
     noise_ms2: float
+
+    @property
+    def felt(self) -> bool:
+        """Whether somebody in the car would have noticed it over the road (chosen by us).
+
+        >>> Crossing("p", "pothole", 1.0, 0.0, 0.0, 1, 10.0, 3.0, 0.5).felt
+        True
+        """
+        return self.peak_ms2 >= max(FELT_MS2, FELT_RATIO * self.noise_ms2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,15 +280,26 @@ def _ridden(
     about a defect is then what it did alone.
     """
     smooth = ride(car, _under_wheels(_surface_along(scene, way), driven, car), rate_hz=SOLVE_HZ)
-    along, touched = _defects_along(way, driven, met, side=side)
-    if not touched:
-        return smooth, ()
-    jolts = _jolts(driven, along, [s for _, s, _ in touched], car=car)
+    touches = [_touch(driven, m, side_m=float(np.interp(m.s_m, way.s_m, side))) for m in met]
+    jolts = _jolts(driven, touches, car=car)
     at = {"ahead_m": phone.ahead_m, "right_m": phone.right_m}
-    jolt, ground = jolts.up_ms2(**at), smooth.up_ms2(**at)
-    total = Ride(*(a + b for a, b in zip(_parts(smooth), _parts(jolts), strict=True)))
-    found = [_crossing(scene, driven, m, wheels, jolt, ground, car=car) for m, _, wheels in touched]
-    return total, tuple(c for c in found if c is not None)
+    ground = smooth.up_ms2(**at)
+    total = np.array(_parts(smooth))
+    found = []
+    for touch, (first, jolt) in zip(touches, jolts, strict=True):  # some tens
+        total[:, first : first + jolt.bounce_ms2.size] += _parts(jolt)
+        found.append(_crossing(scene, driven, touch, jolt.up_ms2(**at), ground))
+    return Ride(*total), tuple(c for c in found if c is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Touch:
+    """What the wheels meet at one defect: heights from `first_m` on, (2, n), every `STEP_M`."""
+
+    met: _Met
+    wheels: int
+    first_m: float
+    height_m: Floats
 
 
 def _parts(body: Ride) -> tuple[Floats, ...]:
@@ -296,70 +330,69 @@ def _begins(scene: Scene, way: Way, k: int) -> float:
     return float(into - (way.s_m[first] - way.enter_m[k]))
 
 
-def _defects_along(
-    way: Way, driven: Drive, met: list[_Met], *, side: Floats
-) -> tuple[Floats, list[tuple[_Met, float, int]]]:
-    """Heights of what lies in the two wheel paths every `STEP_M`, and what the wheels touched."""
-    height = np.zeros((2, int(way.length_m / STEP_M) + 2))
-    touched = []
-    for m in met:  # some tens per trip, each a short slice
-        speed = float(np.interp(m.s_m, driven.s_m, driven.speed_ms))
-        y = float(np.interp(m.s_m, way.s_m, side))
-        reach = m.defect.length_m / 2 + 1.0 + 0.02 * speed**2
-        first = max(int((m.s_m - reach) / STEP_M), 0)
-        x = np.arange(first, min(int((m.s_m + reach) / STEP_M), height.shape[1])) * STEP_M - m.s_m
-        wheels = 0
-        for wheel, right in enumerate((-TRACK_HALF_M, TRACK_HALF_M)):
-            bare = under_tyre(m.defect, x, wheel_m=y + right, height_m=m.height_m)
-            wheels += bool(np.abs(bare).max(initial=0.0) > 0.002)
-            felt = through_tyre(rolled(bare, step_m=STEP_M, speed_ms=max(speed, 1.0)))
-            height[wheel, first : first + x.size] += felt
-        if wheels:
-            touched.append((m, m.s_m, wheels))
-    return height, touched
+def _touch(driven: Drive, met: _Met, *, side_m: float) -> _Touch:
+    """What the two wheels of an axle meet when the car is `side_m` right of the lane's middle."""
+    speed = max(float(np.interp(met.s_m, driven.s_m, driven.speed_ms)), 1.0)
+    reach = met.defect.length_m / 2 + 1.0 + 0.02 * speed**2  # where it may land
+    x = np.arange(-reach, reach, STEP_M)
+    bare = [
+        under_tyre(met.defect, x, wheel_m=side_m + right, height_m=met.height_m)
+        for right in (-TRACK_HALF_M, TRACK_HALF_M)
+    ]
+    wheels = sum(bool(np.abs(b).max() > TOUCH_M) for b in bare)
+    height = np.array([rolled(b, step_m=STEP_M, speed_ms=speed) for b in bare])
+    return _Touch(met, wheels, met.s_m - reach, through_tyre(height))
 
 
-def _under_wheels(height_m: Floats, driven: Drive, car: Car) -> Floats:
-    """Road height under each wheel at each moment, (4, n), m."""
-    grid = np.arange(height_m.shape[1]) * STEP_M
+def _under_wheels(height_m: Floats, driven: Drive, car: Car, *, first_m: float = 0.0) -> Floats:
+    """Road height under each wheel at each moment, (4, n), m, of heights from `first_m` on."""
+    grid = first_m + np.arange(height_m.shape[1]) * STEP_M
     front, rear = driven.s_m, driven.s_m - car.wheelbase_m
     return np.vstack([np.interp(at, grid, side) for at in (front, rear) for side in height_m])
 
 
-def _jolts(driven: Drive, height_m: Floats, where_m: list[float], *, car: Car) -> Ride:
-    """What the body does by the defects alone; computed only where there are some."""
-    s, t = driven.s_m, driven.t_s
-    active = np.zeros(len(t), dtype=np.bool_)
-    for s_m in where_m:
-        reach = 8.0 + 0.02 * float(np.interp(s_m, s, driven.speed_ms)) ** 2
-        first, last = np.searchsorted(s, [s_m - reach, s_m + reach + car.wheelbase_m])
-        active[first : last + int(RING_S * SOLVE_HZ)] = True
-    on = np.flatnonzero(active)
-    part = Drive(t[on], s[on], driven.speed_ms[on], driven.pull_ms2[on])
-    body = ride(car, _under_wheels(height_m, part, car), rate_hz=SOLVE_HZ)
-    whole = np.zeros((5, len(t)))
-    whole[:, on] = _parts(body)
-    return Ride(*whole)
+def _jolts(driven: Drive, touches: list[_Touch], *, car: Car) -> list[tuple[int, Ride]]:
+    """What the body does by each defect alone: the sample from which on, and how it moves.
+
+    The short drives over all of them are put one after the other and solved at once; each has
+    rung out before the next begins.
+    """
+    spans, heights = [], []
+    for touch in touches:
+        end_m = touch.first_m + touch.height_m.shape[1] * STEP_M + car.wheelbase_m
+        first, last = np.searchsorted(driven.s_m, [touch.first_m - LEAD_M, end_m])
+        last = min(int(last) + int(RING_S * SOLVE_HZ), len(driven.t_s))
+        part = Drive(*(column[first:last] for column in _columns(driven)))
+        spans.append((int(first), last - int(first)))
+        heights.append(_under_wheels(touch.height_m, part, car, first_m=touch.first_m))
+    if not spans:
+        return []
+    body = np.array(_parts(ride(car, np.concatenate(heights, axis=1), rate_hz=SOLVE_HZ)))
+    bounds = np.cumsum([0] + [count for _, count in spans])
+    return [
+        (first, Ride(*body[:, bounds[k] : bounds[k + 1]])) for k, (first, _) in enumerate(spans)
+    ]
+
+
+def _columns(driven: Drive) -> tuple[Floats, ...]:
+    return driven.t_s, driven.s_m, driven.speed_ms, driven.pull_ms2
 
 
 def _crossing(
-    scene: Scene, driven: Drive, met: _Met, wheels: int, jolt: Floats, ground: Floats, *, car: Car
+    scene: Scene, driven: Drive, touch: _Touch, jolt_ms2: Floats, ground_ms2: Floats
 ) -> Crossing | None:
+    met = touch.met
     t = float(driven.reaches(met.s_m))
     if not np.isfinite(t):
         return None
+    first, last = (max(round((t + s) * SOLVE_HZ), 0) for s in (-NOISE_S, NOISE_S))
+    noise = float(np.sqrt(np.mean(ground_ms2[first:last] ** 2)))
     speed = float(np.interp(t, driven.t_s, driven.speed_ms))
-    # From before its near end to the rear axle's leaving its far end, with half a ringing.
-    half_s = met.defect.length_m / 2 / max(speed, 1.0)
-    after = half_s + car.wheelbase_m / max(speed, 1.0) + RING_S / 3
-    i, j, k, n = (round(x * SOLVE_HZ) for x in (t - half_s - 0.1, t + after, t - 3.0, t + 3.0))
-    peak = float(np.abs(jolt[max(i, 0) : j]).max(initial=0.0))
-    noise = float(np.sqrt(np.mean(ground[max(k, 0) : n] ** 2)))
+    peak = float(np.abs(jolt_ms2).max(initial=0.0)) if touch.wheels else 0.0
     lat, lon = scene.place_of(met.defect)
-    both = 2 if met.defect.kind in SPANNING else wheels
     return Crossing(
-        met.defect.defect_id, met.defect.kind, t, lat, lon, both, speed, peak, noise
-    )  # fmt: skip
+        met.defect.defect_id, met.defect.kind, t, lat, lon, touch.wheels, speed, peak, noise
+    )
 
 
 def _fixes(

@@ -1,7 +1,7 @@
 """Bytes → trips: one module per logger format, sniffing, repair, and the door.
 
-The way of a file: `text` guards and decodes, `table` cuts it into columns, `sniff` picks the
-reader, the reader finds and converts its columns, `drive` puts rows in order and finds the
+The way of a file: `sniff` picks the reader, `text` guards and decodes, `table` cuts it into
+columns, the reader finds and converts its columns, `drive` puts rows in order and finds the
 fixes, `canonical` checks, quantises and names the trip. `door` decides whether a trip is let in.
 """
 
@@ -16,7 +16,6 @@ from streetbump.trips.drive import Drive, with_positions
 from streetbump.trips.options import ColumnMap, ReadOptions, parse_column_map, zone_of
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.sniff import drives_in
-from streetbump.trips.text import open_text
 
 __all__ = ["ColumnMap", "ReadOptions", "parse_column_map", "read"]
 
@@ -51,12 +50,11 @@ def read(
     zone_of(options)  # a wrong zone is the caller's mistake, whatever the file needs
     upload_id = upload_id_of(data)
     try:
-        text = open_text(data)
-        drives = drives_in(text, name=name, options=options)
+        drives = drives_in(data, name=name, options=options)
         drives = _with_gps(drives, options)
     except Refusal as no:
         return (Rejected(upload_id, no.reason, no.hint),)
-    return tuple(_settled(d, upload_id, options.device, pseudonym, text.warnings) for d in drives)
+    return tuple(_settled(d, upload_id, options.device, pseudonym) for d in drives)
 
 
 def _with_gps(drives: tuple[Drive, ...], options: ReadOptions) -> tuple[Drive, ...]:
@@ -64,7 +62,7 @@ def _with_gps(drives: tuple[Drive, ...], options: ReadOptions) -> tuple[Drive, .
         return drives
     try:
         # the position file is read by its own header: the map and its columns are the trip's
-        found = drives_in(open_text(options.gps), name="", options=replace(options, columns=None))
+        found = drives_in(options.gps, name="", options=replace(options, columns=None))
     except Refusal as no:
         raise Refusal(no.reason, f"the file given with --gps: {no.hint}") from no
     if len(found) != 1:
@@ -73,11 +71,7 @@ def _with_gps(drives: tuple[Drive, ...], options: ReadOptions) -> tuple[Drive, .
 
 
 def _settled(
-    drive: Drive,
-    upload_id: str,
-    device: str | None,
-    pseudonym: Callable[[str], str],
-    warnings: tuple[str, ...],
+    drive: Drive, upload_id: str, device: str | None, pseudonym: Callable[[str], str]
 ) -> Trip | Rejected:
     raw = device or drive.device
     try:
@@ -86,11 +80,6 @@ def _settled(
                 Reason.NO_ACCEL, "there are no accelerometer columns: record acceleration, or "
                 "give this file with --gps and the acceleration as the trip",
             )  # fmt: skip
-        return trip_of(
-            drive,
-            upload_id=upload_id,
-            device=None if raw is None else pseudonym(raw),
-            base_warnings=warnings,
-        )
+        return trip_of(drive, upload_id=upload_id, device=None if raw is None else pseudonym(raw))
     except Refusal as no:
         return Rejected(upload_id, no.reason, no.hint, drive.part)

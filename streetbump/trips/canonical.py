@@ -49,9 +49,7 @@ MAX_SPEED_MS = 1000.0
 MAX_ACCURACY_M = 2e6  # fits 32 bits in mm; worse is no better known
 
 
-def trip_of(
-    drive: Drive, *, upload_id: str, device: str | None, base_warnings: tuple[str, ...] = ()
-) -> Trip:
+def trip_of(drive: Drive, *, upload_id: str, device: str | None) -> Trip:
     """The trip that a drive is.
 
     Raises
@@ -79,7 +77,7 @@ def trip_of(
     t_ns = (t_us - zero_us) * 1000
     acc = quantise_acc(acc_ms2)
     fixes = _quantised(drive.fixes, zero_us)
-    said = (*base_warnings, *drive.warnings, *dropped, *repaired, *inferred)
+    said = (*drive.warnings, *dropped, *repaired, *inferred)
     return Trip(
         upload_id=upload_id,
         trip_id=trip_id_of(gravity, relative, (t_ns, acc, *fixes)),

@@ -62,6 +62,8 @@ class Drive:
         What the file states.
     device : str or None
         Raw name; never stored.
+    synthetic : bool
+        Made up, in whole or in part.
     accelerometer : bool
         Whether the file has acceleration columns at all; a position file has none.
     """
@@ -268,7 +270,12 @@ def with_positions(drive: Drive, other: Drive) -> Drive:
             "wrong file, or another clock",
         )  # fmt: skip
     said = ("fixes taken from the separate position file",)
-    return replace(drive, fixes=other.fixes[near], warnings=drive.warnings + said)
+    return replace(
+        drive,
+        fixes=other.fixes[near],
+        synthetic=drive.synthetic or other.synthetic,
+        warnings=drive.warnings + said,
+    )
 
 
 NO_FIXES = Fixes(

@@ -80,6 +80,9 @@ class ReadOptions:
         A separate position file; its fixes replace those in the trip file.
     device : str or None
         The phone's raw name; beats the file's own. Only its pseudonym is kept.
+    local : bool
+        The bytes come from a path that the operator named, not from a live door: formats whose
+        parser is not for strangers' bytes (Parquet) are read only then.
     """
 
     tz: str | None = None
@@ -87,6 +90,7 @@ class ReadOptions:
     columns: ColumnMap | None = None
     gps: bytes | None = None
     device: str | None = None
+    local: bool = False
 
 
 def zone_of(options: ReadOptions) -> ZoneInfo | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from streetbump.model import Floats, Reason
-from streetbump.trips.clock import counting
-from streetbump.trips.drive import Drive, Rows, from_rows
+from streetbump.model import Reason
+from streetbump.trips.contract import COLUMNS, drive_of
+from streetbump.trips.drive import Drive
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal, quoted
 from streetbump.trips.table import Layout, read_columns
@@ -18,7 +18,8 @@ from streetbump.trips.text import Text
 
 FORMAT = "plain-csv"
 VERSION = "1"
-COLUMNS = ("t", "ax", "ay", "az", "lat", "lon", "speed", "heading", "accuracy")
+YES = ("yes", "true", "1")
+"""What the line ``# synthetic:`` says of a made-up trip."""
 _COMMENT = re.compile(r"#\s*(streetbump-csv|device|synthetic)\s*[: ]\s*(.*?)\s*", re.IGNORECASE)
 
 
@@ -38,20 +39,17 @@ def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tupl
         )  # fmt: skip
     at = {c: layout.find(lambda n, c=c: n.lower() == c) for c in COLUMNS}  # type: ignore[misc]
     _refuse_incomplete(at, layout)
-    columns = read_columns(text, layout, numbers=[i for i in at.values() if i is not None])
-
-    def get(column: str) -> Floats | None:
-        i = at[column]
-        return None if i is None else columns.numbers[i]
-
-    t, ax, ay, az = (columns.numbers[i] for c in COLUMNS[:4] if (i := at[c]) is not None)
-    rows = Rows(
-        counting(t), (ax, ay, az), get("lat"), get("lon"), get("speed"), get("heading"),
-        get("accuracy"), columns.rows, columns.lost,
-    )  # fmt: skip
-    synthetic = said.get("synthetic", "").lower() in ("yes", "true", "1")
-    device = said.get("device") or None
-    return (from_rows(rows, format=FORMAT, device=device, synthetic=synthetic),)
+    there = {c: i for c, i in at.items() if i is not None}
+    columns = read_columns(text, layout, numbers=list(there.values()))
+    drive = drive_of(
+        {c: columns.numbers[i] for c, i in there.items()},
+        format=FORMAT,
+        rows=columns.rows,
+        lost=columns.lost,
+        device=said.get("device"),
+        synthetic=said.get("synthetic", "").lower() in YES,
+    )
+    return (drive,)
 
 
 def _comments(layout: Layout) -> dict[str, str]:

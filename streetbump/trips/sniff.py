@@ -1,14 +1,21 @@
-"""What kind of table a file holds, told from its content and never from its name's ending."""
+"""What kind of file it is, told from its content and never from its name's ending."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
 
 from streetbump.trips.drive import Drive
 from streetbump.trips.options import ReadOptions
-from streetbump.trips.table import Layout, find_layout
-from streetbump.trips.text import Text
+from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, find_layout
+from streetbump.trips.text import Text, open_text, refuse_markup
+
+FILES: dict[str, str] = {
+    "parquet": "streetbump.trips.parquet",
+    "jsonl": "streetbump.trips.jsonl",
+}
+"""Format name → module, of files that are no table of text; asked first."""
 
 READERS: dict[str, str] = {
     "plain-csv": "streetbump.trips.plain_csv",
@@ -17,11 +24,23 @@ READERS: dict[str, str] = {
     "streetbump-2011": "streetbump.trips.streetbump2011",
     "mapped-csv": "streetbump.trips.mapped",
 }
-"""Format name → module, in the order they are asked; the last one takes any table."""
+"""Format name → module, of tables, in the order they are asked; the last one takes any table."""
+
+
+class FileReader(Protocol):
+    """What the module of a format that is no table of text offers."""
+
+    FORMAT: str
+
+    def recognise(self, data: bytes) -> bool:
+        """Whether the bytes are of this format."""
+
+    def read(self, data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
+        """The drives in the file, or a refusal."""
 
 
 class Reader(Protocol):
-    """What a format's module offers."""
+    """What the module of a table's format offers."""
 
     FORMAT: str
 
@@ -35,7 +54,7 @@ class Reader(Protocol):
 
 
 def reader_named(format: str) -> Reader:  # noqa: A002
-    """The reader of a format, imported on first use.
+    """The reader of a table's format, imported on first use.
 
     >>> reader_named("plain-csv").FORMAT
     'plain-csv'
@@ -43,24 +62,40 @@ def reader_named(format: str) -> Reader:  # noqa: A002
     return cast("Reader", import_module(READERS[format]))
 
 
-def drives_in(text: Text, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
-    r"""The drives in a text, by the first reader that recognises it.
+def drives_in(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
+    r"""The drives in uploaded bytes, by the first reader that recognises them.
 
-    A column map names the reader: a caller who gives one knows the file.
+    A column map names the reader: a caller who gives one knows that the file is a table.
 
-    >>> from streetbump.trips.text import open_text
-    >>> text = open_text(b"t,ax,ay,az\n1.7e9,0,0,9.8\n")
-    >>> drives_in(text, name="x", options=ReadOptions())[0].format
-    'plain-csv'
+    >>> table, lines = b"t,ax,ay,az\n1.7e9,0,0,9.8\n", b'{"t":1.7e9,"ax":0,"ay":0,"az":9.8}\n'
+    >>> [drives_in(d, name="x", options=ReadOptions())[0].format for d in (table, lines)]
+    ['plain-csv', 'jsonl']
+
+    Raises
+    ------
+    Refusal
+        Whatever the reader, or the guard before it, refuses.
     """
+    if options.columns is None:
+        for module in FILES.values():  # a handful of formats
+            reader = cast("FileReader", import_module(module))
+            if reader.recognise(data):
+                return reader.read(data, name=name, options=options)
+    refuse_markup(data)
+    return _drives_in_table(open_text(data), name=name, options=options)
+
+
+def _drives_in_table(text: Text, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     if options.columns is not None:
         from streetbump.trips.mapped import layout_for
 
         layout = layout_for(text, options.columns)
-        return reader_named("mapped-csv").read(text, layout, name=name, options=options)
-    layout = find_layout(text)
-    for format_ in READERS:  # a handful of formats
-        reader = reader_named(format_)
-        if reader.recognise(layout):
-            break
-    return reader.read(text, layout, name=name, options=options)
+        reader = reader_named("mapped-csv")
+    else:
+        layout = find_layout(text)
+        reader = next(r for r in map(reader_named, READERS) if r.recognise(layout))
+    made_up = SYNTHETIC_COLUMN in (n.lower() for n in layout.names)
+    return tuple(  # a loop over trips
+        replace(d, synthetic=d.synthetic or made_up, warnings=(*text.warnings, *d.warnings))
+        for d in reader.read(text, layout, name=name, options=options)
+    )

@@ -296,8 +296,18 @@ def _floats(column: pa.ChunkedArray, decimal: str) -> Floats:
             plain = pc.replace_substring(plain, ",", ".")
         number = pc.match_substring_regex(plain, _NUMBER)
         column = pc.if_else(number, plain, pa.scalar(None, pa.string())).cast(pa.float64())
-    values = np.asarray(column.to_numpy(), dtype=np.float64)
-    if np.fmax.reduce(values, initial=0) <= HUGE and np.fmin.reduce(values, initial=0) >= -HUGE:
+    return measured(np.asarray(column.to_numpy(), dtype=np.float64))
+
+
+def measured(values: Floats) -> Floats:
+    """The values, of any shape, NaN where they are beyond any measurement.
+
+    >>> measured(np.array([9.81, np.inf, 1e99])).tolist()
+    [9.81, nan, nan]
+    """
+    highest = np.fmax.reduce(values, axis=None, initial=0)
+    lowest = np.fmin.reduce(values, axis=None, initial=0)
+    if highest <= HUGE and lowest >= -HUGE:
         return values
     return np.where(np.abs(values) <= HUGE, values, np.nan)
 

@@ -88,8 +88,7 @@ def open_text(data: bytes) -> Text:
     Raises
     ------
     Refusal
-        EMPTY, UNSUPPORTED_TYPE, NO_ACCEL (a GPX track), ENCODING, CONTROL_CHARS, LINE_LIMIT,
-        ROW_LIMIT.
+        EMPTY, UNSUPPORTED_TYPE, ENCODING, CONTROL_CHARS, LINE_LIMIT, ROW_LIMIT.
     """
     _refuse_other_kinds(data)
     decoded, warnings = _as_utf8(data)
@@ -104,17 +103,29 @@ def open_text(data: bytes) -> Text:
     return Text(unix, lines, head, offsets, warnings)
 
 
+def refuse_markup(data: bytes) -> None:
+    """Refuse what is text but no table.
+
+    >>> refuse_markup(b"t,ax,ay,az")
+
+    Raises
+    ------
+    Refusal
+        NO_ACCEL (a GPX track), UNSUPPORTED_TYPE.
+    """
+    start = data[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if b"<gpx" in start:
+        raise Refusal(Reason.NO_ACCEL, "a GPX track has positions only: record acceleration too")
+    if start.startswith((b"<", b"{", b"[")):
+        raise Refusal(Reason.UNSUPPORTED_TYPE, "this is markup, not a table: export CSV")
+
+
 def _refuse_other_kinds(data: bytes) -> None:
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             raise Refusal(Reason.UNSUPPORTED_TYPE, f"this is {kind}")
     if _ZIP_END in data[-_ZIP_END_REACH:] or data[257:262] == b"ustar":
         raise Refusal(Reason.UNSUPPORTED_TYPE, "this is an archive: unpack it and give the CSV")
-    start = data[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    if b"<gpx" in start:
-        raise Refusal(Reason.NO_ACCEL, "a GPX track has positions only: record acceleration too")
-    if start.startswith((b"<", b"{", b"[")):
-        raise Refusal(Reason.UNSUPPORTED_TYPE, "this is markup, not a table: export CSV")
 
 
 def _as_utf8(data: bytes) -> tuple[bytes, tuple[str, ...]]:

@@ -75,13 +75,19 @@ def test_the_lag_displaces_fixes_by_speed_times_lag(lag_s, smooth_s):
 
 
 def test_fixes_run_wide_in_a_turn():
-    """In a steady turn the fixes lie outside the circle by acceleration · smooth_s²."""
+    """In a steady turn the fixes lie outside the circle by the filter's gain at its frequency.
+
+    That is √(1 + 4x²) / (1 + x²) with x = smooth_s · speed / radius: about acceleration ·
+    smooth_s² more than the radius.
+    """
     t = np.arange(0.0, 120.0, 0.02)
     radius, speed, tau = 40.0, 10.0, 0.8
     way = speed * t / radius
     circle = radius * np.column_stack((np.cos(way), np.sin(way)))
     out = np.hypot(*track(circle, rate_hz=50.0, smooth_s=tau)[-3000:].T)
-    assert out - radius == pytest.approx(speed**2 / radius * tau**2, abs=0.06)
+    x = tau * speed / radius
+    assert out == pytest.approx(radius * np.sqrt(1 + 4 * x**2) / (1 + x**2), abs=1e-3)
+    assert out - radius == pytest.approx(speed**2 / radius * tau**2, abs=0.2)
 
 
 def test_a_right_angle_is_overshot_and_then_found_again():
@@ -188,8 +194,7 @@ def test_a_tunnel_has_no_fixes_and_its_end_is_waited_for():
 
 def test_dropouts_come_as_often_as_set_and_more_in_canyons():
     """Dropouts come at their rate, last 2 s and more, and five times as often in a canyon."""
-    hours = 20
-    for sky, factor in ((0.0, 1), (1.0, 5)):
+    for sky, factor, hours in ((0.0, 1, 100), (1.0, 5, 20)):
         fixes = driven(replace(EXACT, dropout_per_hour=4.0), sky=sky, length_s=3600.0 * hours)
         gaps = np.diff(fixes.t_s)
         assert (gaps > 1.5).sum() == pytest.approx(4 * factor * hours, rel=0.2, abs=0)
@@ -303,9 +308,16 @@ def test_the_same_generator_gives_the_same_bytes():
     assert dump(5) != dump(6)
 
 
-@pytest.mark.parametrize("length_s", [0.0, 0.1, 0.5], ids=str)
+def test_no_drive_gives_no_fixes():
+    """A drive without states gives empty columns."""
+    none = np.zeros(0)
+    fixes = receive(*[none] * 6, receiver=Receiver(repeats=True), rng=np.random.default_rng(0))
+    assert [c.shape for c in astuple(fixes)] == [(0,)] * 6
+
+
+@pytest.mark.parametrize("length_s", [0.1, 0.5], ids=str)
 def test_a_drive_too_short_for_a_fix_gives_none(length_s):
-    """No state, one state or a drive before the first fix give empty columns."""
+    """One state, or a drive before the first fix give empty columns."""
     fixes = driven(replace(EXACT, start_delay_s=2.0, repeats=True), length_s=length_s)
     assert [c.shape for c in astuple(fixes)] == [(0,)] * 6
 

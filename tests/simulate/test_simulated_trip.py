@@ -13,7 +13,6 @@ from streetbump.simulate.phone import Phone, mount_rotation
 from streetbump.simulate.street import Street, hump, make_street, place, pothole
 from streetbump.simulate.trip import SOLVE_HZ, SimulatedTrip, ride_along, simulate_trip
 from streetbump.simulate.vehicle import GOLDEN
-from streetbump.simulate.writers import HEADER, plain_csv
 
 QUIET = Phone(50.0, ahead_m=0.0, noise_ms2=0.0, jitter=0.0)
 EXACT = Receiver(bias_m=0.0, sigma_m=0.0, lag_s=0.0, speed_ms=0.0, heading_deg=0.0)
@@ -33,13 +32,12 @@ def trip_over(street, *, cruise_ms=10.0, phone=QUIET, receiver=EXACT, seed=2) ->
     )
 
 
-def test_the_same_seed_gives_the_same_bytes():
-    """The same seed gives the same file, another seed another."""
+def test_the_same_seed_gives_the_same_trip():
+    """The same seed gives the same samples, another seed others."""
     street = straight(pothole("p", 300.0, depth_m=0.06, length_m=0.6), gd_m3=64e-6)
     phone = Phone(100.0)
     first, again, other = (
-        plain_csv(trip_over(street, phone=phone, seed=s), device="d", start_utc_s=0.0)
-        for s in (7, 7, 8)
+        trip_over(street, phone=phone, seed=s).acc_ms2.tobytes() for s in (7, 7, 8)
     )
     assert first == again
     assert first != other
@@ -110,14 +108,3 @@ def test_fixes_without_error_lie_on_the_lane(direction):
     assert apart.min(axis=1).max() < 0.06  # half of the 0.1 m grid
     heading = trip.heading_deg[np.isfinite(trip.heading_deg)]
     assert heading == pytest.approx(0.0 if direction == "out" else 180.0, abs=1e-6)
-
-
-def test_the_plain_csv_is_the_contract():
-    """Comment lines, the header, then nine cells a row; fixes sit in their samples' rows."""
-    trip = trip_over(straight())
-    lines = plain_csv(trip, device="phone-x", start_utc_s=1e9).decode().splitlines()
-    assert lines[:4] == ["# streetbump-csv 1", "# device: phone-x", "# synthetic: yes", HEADER]
-    cells = [line.split(",") for line in lines[4:]]
-    assert {len(c) for c in cells} == {9}
-    assert [k for k, c in enumerate(cells) if c[4]] == trip.fix_row.tolist()
-    assert float(cells[-1][0]) == pytest.approx(1e9 + trip.t_s[-1], abs=1e-3)

@@ -24,7 +24,7 @@ def write(trip: Recording, *, about: About) -> bytes:
     {"t":5.000000,"ax":0.0000,"ay":0.0000,"az":9.8100}
     {"t":5.020000,"ax":0.0000,"ay":0.0000,"az":9.8300,"lat":12.0000000,"lon":-150.0000000,"speed":0.00,"accuracy":5.0}
     <BLANKLINE>
-    """  # noqa: E501
+    """
     rows = merged(trip, about, step_us=1)
     samples = texts(',"ax":%.4f,"ay":%.4f,"az":%.4f', *trip.acc_ms2.T)
     fixes = trip.fixes

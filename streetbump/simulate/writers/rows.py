@@ -115,7 +115,7 @@ class _Made:
     t_s: Floats
     acc_ms2: Floats
     gravity_ms2: Floats
-    fixes: Any
+    fixes: FixColumns
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,10 +217,10 @@ def picked(cells: Sequence[str], which: Ints, *, blank: str) -> list[str]:
 
 
 def joined(head: Sequence[str], rows: Sequence[str]) -> bytes:
-    """Lines as UTF-8 bytes, each ended by LF.
+    r"""Lines as UTF-8 bytes, each ended by LF.
 
     >>> joined(["a,b"], ["1,2"])
-    b'a,b\\n1,2\\n'
+    b'a,b\n1,2\n'
     """
     return ("\n".join((*head, *rows)) + "\n").encode()
 
@@ -234,8 +234,8 @@ def local_times(t_us: Ints, about: About) -> list[str]:
     """
     t_ms = (t_us + 500) // 1000
     local_ms = t_ms + _offsets_s(t_ms // 60_000, about.tz) * 1000
-    texts: list[str] = np.datetime_as_string(local_ms.astype("datetime64[ms]")).tolist()
-    return texts
+    civil: list[str] = np.datetime_as_string(local_ms.astype("datetime64[ms]")).tolist()
+    return civil
 
 
 def offset_text(t_us: int, about: About) -> str:

@@ -1,0 +1,355 @@
+"""``streetbump evaluate``: recordings whose truth is known → the scoreboard.
+
+The effects of the command: finding and reading files, hearing every trip (in parallel), and a
+store in a temporary folder where places are scored. What is computed from them is pure and stands
+in :mod:`streetbump.report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from streetbump.commands import TripOptions, read_text, trip_files
+from streetbump.config import Settings
+from streetbump.detect.classify import load_model
+from streetbump.errors import InputError, UsageError
+from streetbump.executors import Executor
+from streetbump.model import JoltClass, Reason, Rejected, Trip
+from streetbump.report import truth as known
+from streetbump.report.events import drives_of, score_events
+from streetbump.report.hearing import Heard, bare_trip, hear
+from streetbump.report.rows import rejected_rows
+from streetbump.report.scoreboard import Figure, frame_of
+from streetbump.report.series import Clip, clip_of, score_series
+from streetbump.report.sessions import score_sessions
+from streetbump.report.truth import Description
+from streetbump.stores.files import Files
+from streetbump.trips import ReadOptions, read
+
+Tell = Callable[[str], None]
+
+DESCRIPTION = "dataset.toml"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The scoreboard, what must be known to read it, and what was refused."""
+
+    table: pd.DataFrame
+    words: tuple[str, ...]
+    rejected: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One data set: its files (path relative to its folder → path) and what is true of them."""
+
+    name: str
+    files: dict[str, Path]
+    description: Description
+    described: bool
+    truth: pd.DataFrame
+    sites: pd.DataFrame | None
+    obstacles: Path | None
+    options: TripOptions
+
+
+def evaluate(
+    paths: Sequence[str],
+    options: TripOptions,
+    *,
+    truth: Path | None,
+    dataset: Path | None,
+    settings: Settings,
+    executor: Executor,
+    tell: Tell = lambda _what: None,
+) -> Evaluated:
+    """Score what `paths` hold against what is known to be true.
+
+    Parameters
+    ----------
+    truth : Path or None
+        The truth table of all paths together; else every path is a folder with a table of its own.
+    dataset : Path or None
+        Description of every data set; else each folder's ``dataset.toml``, or none.
+
+    Raises
+    ------
+    InputError, UsageError, ConfigError
+        There is no truth, or it cannot be used.
+    """
+    scored = [
+        _score(case, settings=settings, executor=executor, tell=tell)
+        for case in _cases(paths, options, truth=truth, dataset=dataset)
+    ]
+    return Evaluated(
+        pd.concat([s.table for s in scored], ignore_index=True),
+        tuple(word for s in scored for word in s.words),
+        pd.concat([s.rejected for s in scored], ignore_index=True),
+    )
+
+
+# ------------------------------------------------------------------------------- what is there
+
+
+def _cases(
+    paths: Sequence[str], options: TripOptions, *, truth: Path | None, dataset: Path | None
+) -> Iterable[Case]:
+    if truth is not None:
+        described = _description(dataset)
+        files = {rel: path for name in paths for rel, path in _inside(Path(name)).items()}
+        yield _case(truth.parent.name or truth.stem, files, described, dataset, truth, options)
+        return
+    for name in paths:
+        folder = Path(name)
+        if not folder.is_dir():
+            trip_files([name])  # a path that does not exist is said as everywhere else
+            raise UsageError(f"{name}: what is true of it? --truth FILE, or give a folder with one")
+        own = folder / DESCRIPTION
+        where = dataset or (own if own.is_file() else None)
+        described = _description(where)
+        found = (described or Description()).truth
+        yield _case(
+            folder.resolve().name, _inside(folder), described, where, folder / found, options
+        )
+
+
+def _description(path: Path | None) -> Description | None:
+    if path is None:
+        return None
+    return known.parse_description(read_text(path, "data set"), where=str(path))
+
+
+def _inside(path: Path) -> dict[str, Path]:
+    """The files of a folder by their path in it; a file by its name."""
+    found = trip_files([str(path)])
+    if not path.is_dir():
+        return {path.name: path}
+    return {p.relative_to(path).as_posix(): p for p in found}
+
+
+def _case(
+    name: str,
+    files: dict[str, Path],
+    described: Description | None,
+    where: Path | None,
+    truth: Path,
+    options: TripOptions,
+) -> Case:
+    if not truth.is_file():
+        raise InputError(f"{truth}: no such truth table; --truth FILE says where it is")
+    d = described or Description()
+    folder = truth.parent
+    sites = folder / d.sites
+    obstacles = folder / d.obstacles if d.obstacles else None
+    if d.columns and options.columns is None and where is not None:
+        options = replace(options, columns=where.parent / d.columns)
+    if d.tz and options.tz is None:
+        options = replace(options, tz=d.tz)
+    apart = {p.resolve() for p in (truth, sites, folder / DESCRIPTION, obstacles) if p}
+    return Case(
+        name=d.name or name,
+        files=_wanted({r: p for r, p in files.items() if p.resolve() not in apart}, d),
+        description=d,
+        described=described is not None,
+        truth=known.parse_truth(_text(truth), where=str(truth)),
+        sites=known.parse_sites(_text(sites), where=str(sites)) if sites.is_file() else None,
+        obstacles=obstacles,
+        options=options,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(f"{path}: {getattr(exc, 'strerror', None) or 'is not text'}") from exc
+
+
+def _wanted(files: dict[str, Path], d: Description) -> dict[str, Path]:
+    """The files that the description's patterns name; all when it names none."""
+    if not d.trips:
+        return files
+    return {rel: path for rel, path in files.items() if known.is_named(rel, d.trips)}
+
+
+# ------------------------------------------------------------------------------- hearing
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One file to be heard: what it is, and how to read it."""
+
+    path: Path
+    relative: str
+    trip_id: str
+    label: JoltClass | None  # of a clip; None: a trip
+    bare_rate_hz: float | None
+    axes: tuple[str, ...]
+    options: ReadOptions
+    settings: Settings
+    with_peers: bool
+
+
+Outcome = Heard | Clip | Rejected
+
+
+def _jobs(case: Case, settings: Settings) -> tuple[list[_Job], list[str]]:
+    """What to read, and which files the truth does not name."""
+    d, truth = case.description, case.truth
+    listed = truth[truth["trip_id"] != ""]
+    kind_of = dict(zip(listed["trip_id"], listed["kind"], strict=True))
+    label_of = dict(zip(listed["trip_id"], listed["label"], strict=True))
+    ids = known.trip_ids(list(case.files), list(kind_of), rule=d.trip_id)
+    everything = (truth["kind"] == "site").any() or d.unlisted == "no-events"
+    how = case.options.for_upload(door_key=b"evaluate stores nothing").for_reader(Files())
+    has_events = bool((truth["kind"] == "event").any())
+    jobs, skipped = [], []
+    for rel, path in case.files.items():
+        trip_id = ids.get(rel, "")
+        if trip_id not in kind_of:
+            if not everything:
+                skipped.append(rel)
+                continue
+            trip_id = trip_id or rel
+        series = kind_of.get(trip_id) == "series"
+        label = d.class_of(label_of[trip_id]) if series else None
+        if series and label is None:
+            raise InputError(
+                f"truth: {trip_id}: which class is the label {label_of[trip_id]!r}?"
+                " say it under [labels] in dataset.toml"
+            )
+        rate = d.rate_hz or (known.DEFAULT_RATE_HZ if series else None)
+        jobs.append(_Job(path, rel, trip_id, label, rate, d.axes, how, settings, has_events))
+    return jobs, skipped
+
+
+def _listen(job: _Job) -> Outcome:
+    """Read one file and hear it; what cannot be read is data."""
+    trip = _read(job)
+    if isinstance(trip, Rejected):
+        return trip
+    detect = job.settings.detect
+    if job.label is not None:
+        return clip_of(trip, trip_id=job.trip_id, label=job.label, settings=detect)
+    return hear(
+        trip, trip_id=job.trip_id, settings=detect, model=load_model(), with_peers=job.with_peers
+    )
+
+
+def _read(job: _Job) -> Trip | Rejected:
+    data = job.path.read_bytes()
+    if job.bare_rate_hz is not None:
+        try:
+            values = known.parse_bare(data.decode("utf-8", "replace"), axes=job.axes)
+        except InputError as exc:
+            return Rejected("", Reason.SCHEMA, str(exc))
+        return bare_trip(values, rate_hz=job.bare_rate_hz)
+    found = read(data, name=job.path.name, options=job.options, pseudonym=lambda _name: "named")
+    trips = [row for row in found if isinstance(row, Trip)]
+    if len(trips) == 1:
+        return trips[0]
+    refused = [row for row in found if isinstance(row, Rejected)]
+    if not trips and refused:
+        return refused[0]
+    return Rejected("", Reason.SCHEMA, f"holds {len(trips)} trips: the truth cannot tell them apart")
+
+
+@dataclass(frozen=True)
+class _Listened:
+    trips: list[Heard]
+    clips: list[Clip]
+    files: dict[str, Path]  # trip id → file
+    refused: list[tuple[str, Rejected]]
+    no_trips: list[str]  # refused, but another file is the trip of that name
+
+
+def _listen_all(jobs: Sequence[_Job], *, executor: Executor, tell: Tell) -> _Listened:
+    outcomes: list[tuple[_Job, Outcome]] = []
+    for job, outcome in zip(jobs, executor.map(_listen, jobs), strict=True):
+        outcomes.append((job, outcome))
+        tell(f"heard {len(outcomes)} of {len(jobs)} files")
+    file_of: dict[str, Path] = {}
+    for job, outcome in outcomes:
+        if isinstance(outcome, Rejected):
+            continue
+        if job.trip_id in file_of:
+            raise InputError(
+                f"{file_of[job.trip_id]} and {job.path} are both {job.trip_id!r} of the truth table;"
+                " say which under trips or trip_id in dataset.toml"
+            )
+        file_of[job.trip_id] = job.path
+    refused = [(j, o) for j, o in outcomes if isinstance(o, Rejected)]
+    return _Listened(
+        trips=[o for _, o in outcomes if isinstance(o, Heard)],
+        clips=[o for _, o in outcomes if isinstance(o, Clip)],
+        files=file_of,
+        refused=[(str(j.path), o) for j, o in refused if j.trip_id not in file_of],
+        no_trips=[j.relative for j, _ in refused if j.trip_id in file_of],
+    )
+
+
+# ------------------------------------------------------------------------------- scoring
+
+
+def _score(case: Case, *, settings: Settings, executor: Executor, tell: Tell) -> Evaluated:
+    jobs, skipped = _jobs(case, settings)
+    heard = _listen_all(jobs, executor=executor, tell=lambda what: tell(f"{case.name}: {what}"))
+    tell(f"{case.name}: matching and drawing")
+    figures = _figures(case, heard, settings=settings)
+    words = _words(case, heard, [*heard.no_trips, *skipped])
+    if not figures:
+        words.append(f"{case.name}: there is nothing that could be scored")
+    return Evaluated(
+        frame_of(figures, dataset=case.name), tuple(words), rejected_rows(heard.refused)
+    )
+
+
+def _figures(case: Case, heard: _Listened, *, settings: Settings) -> list[Figure]:
+    d, truth = case.description, case.truth
+    drives = drives_of(heard.trips, truth, unlisted=d.unlisted)
+    return [
+        *score_events(drives, report_score=settings.detect.report_score, description=d),
+        *score_series(
+            heard.clips, model=load_model(), unsure_below=settings.detect.unsure_below,
+            note=_training(case),
+        ),
+        *score_sessions(heard.trips, truth, description=d),
+    ]  # fmt: skip
+
+
+def _training(case: Case) -> str:
+    """What the shipped model has seen of these recordings, in a sentence."""
+    seen = case.description.seen_in_training
+    model = load_model()
+    if seen:
+        hint = case.description.hint or f"{model.card} has cross-validated figures"
+        return f"{model.name} was TRAINED ON THESE RECORDINGS, so these figures flatter: {hint}"
+    if seen is None:
+        return f"nobody said whether {model.name} was trained on these recordings (seen_in_training)"
+    return f"{model.name} was not trained on these recordings"
+
+
+def _words(case: Case, heard: _Listened, skipped: Sequence[str]) -> list[str]:
+    named = {t for t in case.truth["trip_id"] if t}
+    missing = sorted(named - set(heard.files))
+    words = [f"{case.name}: {len(heard.trips)} trips and {len(heard.clips)} clips heard"]
+    words += _some("skipped, no trips of the truth table", skipped)
+    words += _some("in the truth table, but not among what was read", missing)
+    if not case.described:
+        words.append("no dataset.toml: what the folder holds was told from its truth table")
+        if heard.clips:
+            words.append(f"the clips are taken to be sampled at {known.DEFAULT_RATE_HZ:g} Hz")
+    words.append(_training(case))
+    return words
+
+
+def _some(what: str, names: Sequence[str], limit: int = 6) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return [f"{len(names)} {what}: {', '.join(list(names)[:limit])}{more}"]
