@@ -95,7 +95,7 @@ OBSTACLE_OWNERS = {
 """Kind of defect → kind in the inventory, and who owns it."""
 
 PHONES = {
-    "phone-ada": Phone(50.0, (0.0, 0.0, 0.0), 0.6, 0.3, 0.5, offset_ms2=(0.03, -0.05, 0.12)),
+    "phone-ada": Phone(25.0, (0.0, 0.0, 0.0), 0.6, 0.3, 0.5, offset_ms2=(0.03, -0.05, 0.12)),
     "phone-ben": Phone(25.0, (25.0, 62.0, 0.0), 0.8, -0.3, 0.6, noise_ms2=0.08),
     "phone-cleo": Phone(100.0, (0.0, 75.0, 4.0), 0.7, 0.0, 0.5, offset_ms2=(-0.06, 0.02, 0.05)),
     "phone-dev": Phone(50.0, (90.0, 0.0, 88.0), 0.2, 0.2, 0.1, offset_ms2=(0.05, 0.08, -0.15)),

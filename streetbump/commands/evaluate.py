@@ -7,18 +7,28 @@ in :mod:`streetbump.report`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
-from streetbump.commands import TripOptions, read_text, trip_files
+from streetbump import runtime
+from streetbump.commands import (
+    TripOptions,
+    import_obstacles,
+    offer_files,
+    open_session,
+    read_text,
+    trip_files,
+)
 from streetbump.config import Settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError, UsageError
 from streetbump.executors import Executor
-from streetbump.model import JoltClass, Reason, Rejected, Trip
+from streetbump.model import JoltClass, PlaceState, Reason, Rejected, Trip
 from streetbump.report import truth as known
 from streetbump.report.events import drives_of, score_events
 from streetbump.report.hearing import Heard, bare_trip, hear
@@ -26,7 +36,9 @@ from streetbump.report.rows import rejected_rows
 from streetbump.report.scoreboard import Figure, frame_of
 from streetbump.report.series import Clip, clip_of, score_series
 from streetbump.report.sessions import score_sessions
+from streetbump.report.sites import REPORT_COLUMNS, Snapshot, score_sites
 from streetbump.report.truth import Description
+from streetbump.stores import Store
 from streetbump.stores.files import Files
 from streetbump.trips import ReadOptions, read
 
@@ -150,14 +162,15 @@ def _case(
         options = replace(options, columns=where.parent / d.columns)
     if d.tz and options.tz is None:
         options = replace(options, tz=d.tz)
+    more = known.parse_sites(_text(sites), where=str(sites)) if sites.is_file() else None
     apart = {p.resolve() for p in (truth, sites, folder / DESCRIPTION, obstacles) if p}
     return Case(
         name=d.name or name,
         files=_wanted({r: p for r, p in files.items() if p.resolve() not in apart}, d),
         description=d,
         described=described is not None,
-        truth=known.parse_truth(_text(truth), where=str(truth)),
-        sites=known.parse_sites(_text(sites), where=str(sites)) if sites.is_file() else None,
+        truth=known.with_places(known.parse_truth(_text(truth), where=str(truth)), more),
+        sites=more,
         obstacles=obstacles,
         options=options,
     )
@@ -207,7 +220,7 @@ def _jobs(case: Case, settings: Settings) -> tuple[list[_Job], list[str]]:
     ids = known.trip_ids(list(case.files), list(kind_of), rule=d.trip_id)
     everything = (truth["kind"] == "site").any() or d.unlisted == "no-events"
     how = case.options.for_upload(door_key=b"evaluate stores nothing").for_reader(Files())
-    has_events = bool((truth["kind"] == "event").any())
+    has_events = truth["kind"].isin(["event", "site"]).any()
     jobs, skipped = [], []
     for rel, path in case.files.items():
         trip_id = ids.get(rel, "")
@@ -224,7 +237,7 @@ def _jobs(case: Case, settings: Settings) -> tuple[list[_Job], list[str]]:
                 " say it under [labels] in dataset.toml"
             )
         rate = d.rate_hz or (known.DEFAULT_RATE_HZ if series else None)
-        jobs.append(_Job(path, rel, trip_id, label, rate, d.axes, how, settings, has_events))
+        jobs.append(_Job(path, rel, trip_id, label, rate, d.axes, how, settings, bool(has_events)))
     return jobs, skipped
 
 
@@ -301,6 +314,8 @@ def _score(case: Case, *, settings: Settings, executor: Executor, tell: Tell) ->
     heard = _listen_all(jobs, executor=executor, tell=lambda what: tell(f"{case.name}: {what}"))
     tell(f"{case.name}: matching and drawing")
     figures = _figures(case, heard, settings=settings)
+    if (case.truth["kind"] == "site").any() and heard.trips:
+        figures += _place_figures(case, heard, settings=settings, executor=executor, tell=tell)
     words = _words(case, heard, [*heard.no_trips, *skipped])
     if not figures:
         words.append(f"{case.name}: there is nothing that could be scored")
@@ -320,6 +335,73 @@ def _figures(case: Case, heard: _Listened, *, settings: Settings) -> list[Figure
         ),
         *score_sessions(heard.trips, truth, description=d),
     ]  # fmt: skip
+
+
+PREFIXES = (1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Shares of the trips, in time order, after which places are scored."""
+
+
+def _place_figures(
+    case: Case, heard: _Listened, *, settings: Settings, executor: Executor, tell: Tell
+) -> list[Figure]:
+    trips = sorted(heard.trips, key=lambda h: (h.origin_ns, h.trip_id))
+    ends = sorted({max(1, round(share * len(trips))) for share in PREFIXES})
+    with tempfile.TemporaryDirectory(prefix="streetbump-evaluate-") as folder:
+        shots = list(
+            _snapshots(
+                case, [(h, heard.files[h.trip_id]) for h in trips], ends, folder=Path(folder),
+                settings=settings, executor=executor, tell=tell,
+            )
+        )  # fmt: skip
+    tell(f"{case.name}: grouping the peers' jolts")
+    return score_sites(shots, trips, case.truth, case.sites, description=case.description)
+
+
+def _snapshots(
+    case: Case,
+    trips: Sequence[tuple[Heard, Path]],
+    ends: Sequence[int],
+    *,
+    folder: Path,
+    settings: Settings,
+    executor: Executor,
+    tell: Tell,
+) -> Iterator[Snapshot]:
+    """A store of its own, filled as a user's is; its clusters and places after so many trips."""
+    session = open_session(
+        f"sqlite:///{folder / 'evaluate.db'}", settings=settings, executor=executor,
+        environ={runtime.KEY_FILE_VARIABLE: str(folder / "door.key")},
+    )  # fmt: skip
+    with session.store as store:
+        if case.obstacles is not None:
+            import_obstacles(session, case.obstacles, kind=None, owner=None, source=None)
+        for begin, end in pairwise((0, *ends)):
+            for _, path in trips[begin:end]:
+                offer_files(session, [str(path)], _named(case, path), stdin=bytes)
+            session.until_idle(
+                lanes=("intake", "cluster"),
+                on_progress=lambda p, end=end: tell(f"{case.name}: {end} trips: {p.what}"),
+            )
+            yield Snapshot(end, store.clusters(), _reported(store))
+
+
+def _named(case: Case, path: Path) -> TripOptions:
+    """The options of one file, with the phone that its name tells."""
+    device = known.device_of(path.as_posix(), rule=case.description.device)
+    return replace(case.options, device=device) if device else case.options
+
+
+def _reported(store: Store) -> pd.DataFrame:
+    """The places that would be reported as potholes, with what their best cluster states."""
+    clusters = store.clusters().set_index("cluster_id")
+    rows = []
+    for place in store.places():
+        if place.state != PlaceState.FLAGGED or place.jolt_class != JoltClass.POTHOLE:
+            continue
+        held = clusters.loc[[c for c in place.clusters if c in clusters.index]]
+        best = held.sort_values(["n_devices", "hits"]).iloc[-1]
+        rows.append((place.lat_deg, place.lon_deg, *best[list(REPORT_COLUMNS[2:])]))
+    return pd.DataFrame(rows, columns=list(REPORT_COLUMNS)).astype("float64")
 
 
 def _training(case: Case) -> str:
@@ -353,3 +435,40 @@ def _some(what: str, names: Sequence[str], limit: int = 6) -> list[str]:
         return []
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return [f"{len(names)} {what}: {', '.join(list(names)[:limit])}{more}"]
+
+
+# ------------------------------------------------------------------------------- pictures
+
+
+def check_pictures() -> None:
+    """Say at once, before an hour of work, that pictures cannot be drawn.
+
+    Raises
+    ------
+    MissingExtra
+        matplotlib is not installed.
+    """
+    from streetbump.report.pictures import check
+
+    check()
+
+
+def draw(table: pd.DataFrame, folder: Path) -> list[str]:
+    """Draw the figures into a folder, which is made where it is missing: what was drawn.
+
+    Raises
+    ------
+    UsageError
+        The folder cannot be written to.
+    """
+    from streetbump.report.pictures import pictures
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = []
+        for name, png in pictures(table).items():
+            (folder / f"{name}.png").write_bytes(png)
+            names.append(f"{name}.png")
+    except OSError as exc:
+        raise UsageError(f"--pictures {folder}: {exc.strerror}") from exc
+    return [f"drawn into {folder}: {', '.join(names)}"] if names else ["there was nothing to draw"]

@@ -187,7 +187,7 @@ def _one(folder: Path, order: Order, outing: Outing) -> tuple[Driven, int]:
     device = town.fleet[outing.device]
     platform = device.phone.platform
     if platform not in RUNS_ON[order.logger]:
-        platform = min(RUNS_ON[order.logger])
+        platform = "ios" if platform == "android" else "android"
     about = About(
         device=device.name, start_utc_s=outing.start_utc_s, platform=platform, tz=ZONE
     )  # fmt: skip

@@ -27,7 +27,7 @@ PART = "events"
 BY_CLASS = "events by class"
 QUOTED = "as commonly quoted"
 LEAVE_ONE_OUT = "leave one trip out"
-ORACLE = "tuned on these very trips"
+ORACLE = "on these very trips"
 CHANCE = "chance"
 
 SCORES = np.geomspace(3.0, 30.0, 60)
@@ -166,7 +166,8 @@ def _rows(
         ("false per min", per_min, n_found, "1/min"),
     ]
     away, unit = _distances(drives, found)
-    for name, q in (("off by, median", 0.5), ("off by, p90", 0.9)):
+    placed = any(d.events["lat"].notna().any() for d in drives)
+    for name, q in (("off by, median", 0.5), ("off by, p90", 0.9)) if placed else ():
         error = scoring.boot_quantile(away, unit, q=q, n_units=len(drives))
         rows.append((name, error, len(away), "m"))
     return [

@@ -35,7 +35,7 @@ CLASS_PART = "clips: class"
 CONFUSION_PART = "clips: what each class was called"
 RELIABILITY_PART = "clips: stated and observed probability"
 LEAVE_ONE_OUT = "leave one fold out"
-ORACLE = "tuned on these very clips"
+ORACLE = "on these very clips"
 ALWAYS = "always event"
 
 FOLDS = 10

@@ -8,6 +8,7 @@ Speed is not corrected for: a session driven slowly looks smoother than it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -39,13 +40,17 @@ def score_sessions(
         return []
     trips = [by_id[trip_id] for trip_id in rows["trip_id"]]
     scores = {name: np.array([getattr(h, f) for h in trips]) for name, f in SCORES.items()}
-    known = np.isfinite(scores[OURS])  # a session in which nothing could be heard has no score
+    known = np.isfinite(scores[OURS])
+    deaf = rows.loc[~known, "trip_id"].tolist()
+    note = f"left out, nothing to hear in them: {', '.join(deaf)}" if deaf else ""
     scores = {name: values[known] for name, values in scores.items()}
     rows = rows[known]
     numbers = pd.to_numeric(rows["label_raw"], errors="coerce").to_numpy(np.float64)
     if len(numbers) and np.isfinite(numbers).all():
-        return _ranked(scores, numbers, description)
-    return _labelled(scores, rows["label"].to_numpy(), description)
+        figures = _ranked(scores, numbers, description)
+    else:
+        figures = _labelled(scores, rows["label"].to_numpy(), description)
+    return [replace(f, note="; ".join(filter(None, (f.note, note)))) for f in figures]
 
 
 def _ranked(scores: dict[str, Floats], numbers: Floats, description: Description) -> list[Figure]:

@@ -210,6 +210,28 @@ def parse_truth(text: str, *, where: str) -> pd.DataFrame:
     )
 
 
+def with_places(truth: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame:
+    r"""The truth table with the place of its site given to every event that has none.
+
+    An event names its site in `note`; sites are rows of the table itself, or of ``sites.csv``.
+
+    >>> t = parse_truth("trip_id,kind,label,t_start_s,lat,lon,note\n"
+    ...                 "a,event,pothole,3,,,s\n,site,pothole,,12,-150,s\n", where="t")
+    >>> with_places(t, None)["lat"].tolist()
+    [12.0, 12.0]
+    """
+    own = truth[(truth["kind"] == "site") & (truth["note"] != "")].set_index("note")
+    lat, lon = (dict(own[c]) for c in ("lat", "lon"))
+    if sites is not None:
+        by_id = sites.set_index("site_id")
+        lat, lon = dict(by_id["lat_deg"]) | lat, dict(by_id["lon_deg"]) | lon
+    bare = (truth["kind"] == "event") & truth["lat"].isna()
+    return truth.assign(
+        lat=truth["lat"].where(~bare, truth["note"].map(lat).astype("float64")),
+        lon=truth["lon"].where(~bare, truth["note"].map(lon).astype("float64")),
+    )
+
+
 def parse_sites(text: str, *, where: str) -> pd.DataFrame:
     r"""What is known of each site beyond its place: passes, how many felt it, depth.
 

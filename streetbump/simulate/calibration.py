@@ -163,3 +163,125 @@ def split_half_distance(
 BOUND = 1.5
 """A simulated sample may be this much further from the recorded one than the recorded halves are
 from each other. A factor of 1 is out of reach of chance; chosen by us."""
+
+# ------------------------------------------------------------------------------- one drive
+
+AT_M = (90.0, 180.0, 270.0, 360.0)
+"""Where defects lie on a calibration street, m: far enough apart to ring out between."""
+
+STREET_M = 430.0
+
+
+def _street(
+    defects: Sequence[Defect], *, length_m: float, gd_m3: float, cruise_ms: float, seed: int
+) -> Scene:
+    edge = Edge(
+        0, 1, np.array([0.0, length_m]), np.zeros(2), cruise_ms=cruise_ms, gd_m3=(gd_m3, gd_m3)
+    )
+    return Scene(Network(0.0, 0.0, (edge,)), tuple(defects), seed)
+
+
+def _phone(places: Sequence[str], *, rate_hz: float, rng: np.random.Generator) -> Phone:
+    """A phone of the population that lies in one of these mounts, each as likely as named."""
+    place = str(rng.choice(places))
+    while (phone := random_phone(rng, length_s=60.0)).mount != place:
+        pass
+    return replace(phone, rate_hz=rate_hz, batch=1, gap_per_hour=0.0, events=())
+
+
+def _driven(
+    scene: Scene, *, places: Sequence[str], rate_hz: float, rng: np.random.Generator,
+    driver: Driver | None = None,
+) -> SimulatedTrip:  # fmt: skip
+    """A car, a driver and a phone of the population on the calibration street."""
+    return simulate_trip(
+        scene, way_along(scene.network, [(0, OUT)]), car=random_car(rng),
+        driver=driver or random_driver(rng),
+        phone=_phone(places, rate_hz=rate_hz, rng=rng), receiver=Receiver(), rng=rng,
+    )  # fmt: skip
+
+
+def upward(trip: SimulatedTrip, *, gravity: bool) -> Floats:
+    """Acceleration along the phone's idea of up, (n,), m/s², with gravity or without."""
+    size = np.linalg.norm(trip.gravity_ms2, axis=1)
+    along = np.einsum("ij,ij->i", trip.acc_ms2, trip.gravity_ms2) / size
+    return np.asarray(along if gravity else along - size)
+
+
+# ------------------------------------------------------------------------------- as González
+
+CLIP_HZ = 50.0
+
+PLACES = ("cupholder", "cupholder", "pocket", "pocket", "purse")
+"""González et al. (2017): door, console, shirt pocket, trouser pocket, purse. A door's pocket and
+a console are hard plastic, as a cupholder is."""
+
+CLIP_S = {
+    JoltClass.POTHOLE: (1.9, 0.2),
+    JoltClass.HUMP: (3.3, 0.2),
+    JoltClass.MARKER: (2.6, 0.17),
+    JoltClass.SMOOTH: (5.7, 0.15),
+    JoltClass.ROUGH: (4.1, 0.25),
+}
+"""How long its clips are by class: median, s, and standard deviation of the logarithm."""
+
+WORN_M3 = 150e-6
+"""From this roughness on people call a street worn out, m³: the middle of class C, calibrated."""
+
+
+def clips(label: JoltClass, count: int, *, rng: np.random.Generator) -> list[Floats]:
+    """Clips like those of González et al. (2017): vertical acceleration at 50 Hz with gravity.
+
+    Events are those that were felt; roads are stretches without any.
+
+    >>> a, b = clips(JoltClass.HUMP, 2, rng=np.random.default_rng(0))
+    >>> 60 < len(a) < 400, 8 < a.mean() < 12
+    (True, True)
+    """
+    found: list[Floats] = []
+    while len(found) < count:
+        found += _clips(label, rng)
+    return found[:count]
+
+
+def _clips(label: JoltClass, rng: np.random.Generator) -> list[Floats]:
+    """The clips of one drive: one car, driver, phone and street."""
+    gd = _roughness(label, rng)
+    at = AT_M if label in EVENTS else ()
+    defects = [MAKERS[EVENTS[label]](f"d{k}", 0, x, rng) for k, x in enumerate(at)]
+    defects = [replace(d, lane=OUT) if d.lane != "both" else d for d in defects]
+    cruise = float(rng.choice([10.0, 14.0], p=[0.6, 0.4]))
+    scene = _street(
+        defects, length_m=STREET_M, gd_m3=gd, cruise_ms=cruise, seed=int(rng.integers(2**31))
+    )
+    trip = _driven(scene, places=PLACES, rate_hz=CLIP_HZ, rng=rng)
+    series = upward(trip, gravity=True)
+    if label in EVENTS:
+        middle = [_middle_s(c) for c in trip.crossings if c.felt]
+    else:
+        middle = list(trip.t_s[-1] * np.array([0.4, 0.6]))
+    return [_clip(series, t, label, rng) for t in middle]
+
+
+EVENTS = {JoltClass.POTHOLE: "pothole", JoltClass.HUMP: "hump", JoltClass.MARKER: "marker"}
+"""Class → kind of defect that is driven over."""
+
+
+def _roughness(label: JoltClass, rng: np.random.Generator) -> float:
+    """Roughness of a street of the population that bears such a label, m³."""
+    drawn = street_roughness(500, rng=rng)
+    if label is JoltClass.ROUGH:
+        return float(drawn[drawn > WORN_M3][0])
+    return float(drawn[drawn < WORN_M3][0]) if label is JoltClass.SMOOTH else float(drawn[0])
+
+
+def _middle_s(crossing: Crossing) -> float:
+    """Between the axles' hits, s: half a wheelbase later than the front axle's."""
+    return crossing.t_s + 1.35 / max(crossing.speed_ms, 1.0)
+
+
+def _clip(series: Floats, middle_s: float, label: JoltClass, rng: np.random.Generator) -> Floats:
+    median, spread = CLIP_S[label]
+    half = median * np.exp(spread * rng.standard_normal()) / 2
+    first = max(round((middle_s - half) * CLIP_HZ), 0)
+    return series[first : round((middle_s + half) * CLIP_HZ)]

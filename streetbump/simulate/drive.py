@@ -14,6 +14,8 @@ HUMP_SPEED_MS = 6.7
 """Speed over a hump, m/s: 15 mph, what a Watts hump is built for."""
 TURN_WITHIN_M = 4.0
 """How long the car is slow around a hump, m to either side: both axles."""
+CREEP_MS = 0.05
+"""Least mean speed over a quarter of a metre, m/s: below any that starting from rest gives."""
 _GRID_M = 0.25
 _SWAY_M = 25.0  # a driver corrects the wheel over some 25 m: chosen by us
 
@@ -37,6 +39,10 @@ class Driver:
         deviation along a way, m.
     avoids : float
         Chance of steering round a pothole that can be seen, 0 to 1.
+    brakes : float
+        Chance of slowing down for one instead, 0 to 1.
+    hole_ms : float
+        Speed over a pothole that was slowed down for, m/s.
     stops : float
         Chance of having to stop at a junction, 0 to 1.
     """
@@ -48,6 +54,8 @@ class Driver:
     side_m: float = 0.0
     sway_m: float = 0.12
     avoids: float = 0.0
+    brakes: float = 0.0
+    hole_ms: float = 4.5
     stops: float = 0.0
 
 
@@ -183,10 +191,11 @@ def drive(
     limit[halt] = 0.0
     speed = _reachable(limit, pull_ms2=driver.pull_ms2)
     # Constant pull within a step of the grid: its time is exactly Δs over the mean speed.
-    step_s = 2 * np.diff(done) / np.maximum(speed[:-1] + speed[1:], 1e-6)
+    # Between two stops on neighbouring points it creeps.
+    step_s = np.diff(done) / np.maximum((speed[:-1] + speed[1:]) / 2, CREEP_MS)
     wait_s = np.zeros(done.size)
     wait_s[0] = stand_s
-    wait_s[halt] += [stop.stand_s for stop in stops]
+    np.add.at(wait_s, halt, [stop.stand_s for stop in stops])
     leave = np.cumsum(wait_s) + np.concatenate(([0.0], np.cumsum(step_s)))
     clock = np.sort(np.concatenate((leave, leave[halt] - wait_s[halt])))
     at = np.sort(np.concatenate((done, done[halt])))

@@ -55,6 +55,8 @@ def random_driver(rng: np.random.Generator) -> Driver:
         side_m=float(rng.normal(0.0, 0.15)),
         sway_m=float(rng.uniform(0.08, 0.2)),
         avoids=float(rng.uniform(0.0, 0.4)),
+        brakes=float(rng.uniform(0.2, 0.6)),
+        hole_ms=float(rng.uniform(2.5, 6.5)),
         stops=float(rng.uniform(0.05, 0.3)),
     )
 

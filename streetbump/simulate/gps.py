@@ -63,7 +63,8 @@ class Receiver:
     """Error model of one receiver on one trip.
 
     Sizes and memories of the errors are chosen by us: we found no measured autocorrelation of
-    phones in street canyons. Together they give phones' usual 5-10 m (95 %) under an open sky.
+    phones in street canyons. Together they give about 11 m (95 %) under an open sky, near the
+    10 m that is usually said of phones.
 
     Attributes
     ----------

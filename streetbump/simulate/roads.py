@@ -19,6 +19,9 @@ from streetbump.simulate.defects import BACK, LANE_OFFSET_M, OUT
 WAY_STEP_M = 1.0
 """Spacing of the points of a way, m."""
 
+JUNCTION_M = 1.0
+"""Ends of surveyed lines nearer than this are one junction, m. Chosen by us."""
+
 CORNER_M = 13
 """A car rounds corners over this length, m: a 90° corner becomes a bend of some 8 m radius, the
 usual one of a residential junction. Chosen by us."""
@@ -202,9 +205,9 @@ def way_along(
         shift = sign * LANE_OFFSET_M
         east[on] = np.interp(along[on], edge.corner_m, edge.east_m) + shift * np.cos(psi)
         north[on] = np.interp(along[on], edge.corner_m, edge.north_m) - shift * np.sin(psi)
-    east, north = _rounded(east), _rounded(north)
-    heading = np.unwrap(np.arctan2(np.gradient(east), np.gradient(north)))
-    return Way(s, east, north, heading, leg, along, tuple(legs), enter[:-1])
+    x, y = _rounded(east), _rounded(north)
+    heading = np.unwrap(np.arctan2(np.gradient(x), np.gradient(y)))
+    return Way(s, x, y, heading, leg, along, tuple(legs), enter[:-1])
 
 
 def _rounded(values: Floats) -> Floats:
@@ -315,24 +318,31 @@ def network_of_lines(
     >>> len(net.edges), net.edges[0].end == net.edges[1].start
     (2, True)
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import KDTree
 
     from streetbump.geo import local_m
 
     local = [local_m(lat, lon, lat0_deg=lat0_deg, lon0_deg=lon0_deg) for lon, lat in lines]
     ends = np.array([[(e[0], n[0]), (e[-1], n[-1])] for e, n in local]).reshape(-1, 2)
-    _, node = np.unique(np.round(ends), axis=0, return_inverse=True)
-    start, end = node.reshape(-1, 2).T
-    long = np.array([np.hypot(np.diff(e), np.diff(n)).sum() >= 15.0 for e, n in local])
+    long = np.array([np.hypot(np.diff(e), np.diff(n)).sum() >= 15.0 for e, n in local], np.bool_)
+    if not long.any():
+        return Network(lat0_deg, lon0_deg, ())
+    near = KDTree(ends).query_pairs(JUNCTION_M, output_type="ndarray")
+    start, end = _components(near, len(ends)).reshape(-1, 2).T
     keep = np.flatnonzero(long & (start != end))
-    ones = np.ones(len(keep))
-    _, part = connected_components(
-        coo_array((ones, (start[keep], end[keep])), shape=(node.max() + 1,) * 2), directed=False
-    )
-    largest = np.bincount(part[start[keep]]).argmax()
+    part = _components(np.column_stack((start[keep], end[keep])), len(ends))
+    largest = np.bincount(part[start[keep]], minlength=1).argmax()
     edges = tuple(
-        Edge(int(start[k]), int(end[k]), *local[k], name=names[k] if names else "")
+        Edge(int(start[k]), int(end[k]), local[k][0], local[k][1], names[k] if names else "")
         for k in keep[part[start[keep]] == largest]
     )
     return Network(lat0_deg, lon0_deg, edges)
+
+
+def _components(pairs: Ints, count: int) -> Ints:
+    """Which of the connected components each of `count` things belongs to, (count,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1])

@@ -21,6 +21,10 @@ ISO_BAND = (0.011, 2.83)
 ISO_GD = {"A": 16e-6, "B": 64e-6, "C": 256e-6, "D": 1024e-6}
 """Geometric mean displacement density of the road classes at `ISO_N0`, m³ (ISO 8608)."""
 
+STONE_GD = (300e-6, 1200e-6)
+UNMADE_GD = (500e-6, 2500e-6)
+"""Density at `ISO_N0` of stone-paved and of unmade roads, m³: classes C-D, and D-E (ISO 8608)."""
+
 ALIKE_BELOW = 0.2
 """Two wheel paths share the waves well under this and not those well over it, cycles/m: paths
 1.5 m apart cannot differ much over 5 m. Chosen by us."""

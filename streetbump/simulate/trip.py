@@ -14,6 +14,8 @@ from streetbump.simulate.defects import (
     LANE_OFFSET_M,
     OUT,
     TRACK_HALF_M,
+    WATTS_HEIGHT_M,
+    WATTS_M,
     Defect,
     rolled,
     under_tyre,
@@ -39,9 +41,9 @@ SOLVE_HZ = 400.0
 TRACK_HZ = 10.0
 """Rate at which the receiver is told where it is, Hz: faster than any phone's fixes."""
 
-RING_S = 1.2
-"""How long a jolt rings, s: body bounce at 1.2 Hz and a third of critical damping is down to a
-twentieth by then."""
+RING_S = 2.5
+"""How long a jolt rings, s: the softest car's bounce, at 1.03 Hz and a fifth of critical damping,
+is down to exp(-0.2 · 2π · 1.03 · 2.5) = 4 % by then."""
 
 FELT_MS2 = 1.0
 """Weaker jolts are not felt, m/s²: 0.1 g, half of what people call a bump. Chosen by us."""
@@ -62,8 +64,15 @@ SEEN_M = 0.05
 """Potholes wider than this in either direction times ten can be seen and steered round. Chosen by
 us."""
 
-SLOWED = {"hump": 1.0, "table": 1.1, "cushion": 1.2, "marker": 0.9, "rail": 1.6}
-"""Kind → speed over it, as a multiple of the driver's speed over humps. Chosen by us."""
+SLOWED = {"hump": 1.0, "table": 1.15, "cushion": 1.2, "marker": 0.55, "rail": 1.6}
+"""Kind → speed over it, as a multiple of the driver's speed over a Watts hump. Markers calibrated
+(docs/simulator.md), others chosen by us."""
+
+
+SLOW_BY = (0.6, 0.5)
+CALM = (0.4, 1.2)
+"""Powers of length and height, and limits of the factor, in :func:`calm_ms`. Calibrated
+(docs/simulator.md)."""
 
 
 @dataclass(frozen=True)
@@ -209,9 +218,10 @@ def simulate_trip(
     (['h'], 3)
     """
     met = _met_on(scene, way, day=day)
-    side = lane_position(way, driver, dodge=_dodges(met, driver, rng=rng), rng=rng)
+    dodge, brake = _care(met, driver, rng=rng)
+    side = lane_position(way, driver, dodge=dodge, rng=rng)
     cruise = np.array([scene.network.edges[e].cruise_ms for e, _ in way.legs])[way.leg]
-    slow = [(m.s_m, driver.hump_ms * SLOWED[m.defect.kind]) for m in met if _slows(m)]
+    slow = [(m.s_m, calm_ms(m.defect, driver)) for m in met if _slows(m)] + brake
     wished = wished_speed(way, cruise, slow=slow, driver=driver)
     driven = drive(way, wished, driver=driver, rate_hz=SOLVE_HZ, rng=rng, stops=tuple(stops))
     body, crossings = _ridden(scene, way, driven, met, side=side, car=car, phone=phone)
@@ -228,16 +238,39 @@ def _slows(met: _Met) -> bool:
     return met.defect.kind in SLOWED and met.height_m > 0.01
 
 
-def _dodges(
+def calm_ms(d: Defect, driver: Driver) -> float:
+    """The driver's speed over a thing across the road, m/s; over humps, the shorter and the
+    higher the slower.
+
+    A hump shakes a car by its height times (speed / length)²; drivers give way to half of that
+    (the exponents of `SLOW_BY`, calibrated: docs/simulator.md).
+
+    >>> calm_ms(Defect("h", "hump", 0, 9.0, 0.0762, 3.658), Driver())
+    6.7
+    """
+    speed = driver.hump_ms * SLOWED[d.kind]
+    if d.kind != "hump":
+        return speed
+    by_length, by_height = SLOW_BY
+    factor = (d.length_m / WATTS_M) ** by_length * (WATTS_HEIGHT_M / d.height_m) ** by_height
+    return speed * float(np.clip(factor, *CALM))
+
+
+def _care(
     met: list[_Met], driver: Driver, *, rng: np.random.Generator
-) -> list[tuple[float, float]]:
-    """Where the driver steers round a pothole that can be seen, and by how much."""
-    dodge = []
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Where the driver steers round a pothole that can be seen and by how much, m; and where
+    one is seen and slowed down for, and to which speed, m/s."""
+    dodge, brake = [], []
     for m, chance in zip(met, rng.random(len(met)), strict=True):
         d = m.defect
-        if d.kind == "pothole" and chance < driver.avoids and d.length_m > 10 * SEEN_M:
+        if d.kind != "pothole" or d.length_m <= 10 * SEEN_M:
+            continue
+        if chance < driver.avoids:
             dodge.append((m.s_m, -0.55 if d.across_m > 0 else 0.55))
-    return dodge
+        elif chance < driver.avoids + driver.brakes:
+            brake.append((m.s_m, driver.hole_ms))
+    return dodge, brake
 
 
 def _side_ms2(way: Way, driven: Drive, side_m: Floats) -> Floats:

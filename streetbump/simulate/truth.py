@@ -142,7 +142,7 @@ def inventory_geojson(town: Town) -> str:
     >>> len(json.loads(inventory_geojson(named_town("small", seed=1)))["features"]) > 5
     True
     """
-    features = [
+    features: list[dict[str, object]] = [
         _point(row.lat_deg, row.lon_deg, id=row.source_id, kind=row.kind, owner=row.owner)
         for row in town.inventory
     ]
@@ -156,7 +156,7 @@ def streets_geojson(town: Town) -> str:
     >>> len(json.loads(streets_geojson(named_town("small", seed=1)))["features"])
     31
     """
-    features = []
+    features: list[dict[str, object]] = []
     for e in town.scene.network.edges:
         lat, lon = town.scene.network.degrees(e.east_m, e.north_m)
         line = [[round(float(x), 7), round(float(y), 7)] for x, y in zip(lon, lat, strict=True)]

@@ -73,7 +73,7 @@ def _table(data: bytes) -> tuple[pa.Table, dict[str, str]]:
         wanted = {n: n.lower() for n in names if n.lower() in (*COLUMNS, SYNTHETIC_COLUMN)}
         _refuse_doubled(names)
         table = file.read(columns=list(wanted), use_threads=False)
-    except (pa.ArrowException, OSError) as exc:
+    except (pa.ArrowException, OSError, ValueError) as exc:  # ValueError: names that are no UTF-8
         raise Refusal(Reason.UNREADABLE, "a broken Parquet file: write it again") from exc
     said = {
         key.decode("utf-8", "replace").lower(): value.decode("utf-8", "replace")

@@ -135,7 +135,7 @@ def test_parquet_by_hand():
 
 
 def test_physics_toolbox_by_hand():
-    """g in four decimals, decimal commas, a separator at each end, a clock without date.
+    """Four decimals of g, decimal commas, a separator at each end, a clock without date.
 
     The unit is 1 g; 22:13:20 UTC is 00:13:20 in Tallinn. Nothing is known of the position at
     0 ms: zeros. At 10 ms the fix of 5 ms is held. The phone lies flat: no pitch, no roll. An
@@ -213,7 +213,7 @@ SENSOR_LOGGER = [
 
 @pytest.mark.parametrize(("platform", "name", "zyx"), SENSOR_LOGGER)
 def test_sensor_logger_by_hand(platform, name, zyx):
-    """z before y before x; linear and gravity apart; all axes negated on iOS.
+    """Axes stand in the order z, y, x; linear and gravity apart; all axes negated on iOS.
 
     10 ms after 1,700,000,000 s is 1700000000010000000 ns.
     """
@@ -547,7 +547,7 @@ accuracy = "locationHorizontalAccuracy(m)"
 
 
 def test_sensorlog_is_read_through_a_column_map():
-    """g with the sign of iOS comes back as m/s² with Android's, and the mark with it."""
+    """What is in g with the sign of iOS comes back as m/s² with Android's, and the mark with it."""
     made = drive()
     options = ReadOptions(columns=parse_column_map(SENSORLOG_MAP, where="map"))
     trip = back(write(made, about=IOS, logger="sensorlog-ios"), options)
