@@ -316,7 +316,7 @@ def _session(
 ) -> Iterator[Session]:
     """An open store with its generation, desks and executor; closed at the end."""
     from streetbump import commands, runtime
-    from streetbump.executors import Executor, Processes, Serial
+    from streetbump.executors import Processes, Serial
     from streetbump.observe import log, silent
 
     settings = commands.load_settings(values["settings_path"])
@@ -714,7 +714,7 @@ def simulate(out: Path, **values: Any) -> None:
 @click.option("--truth", metavar="FILE", type=click.Path(path_type=Path),
               help="Truth table of all paths; else each folder's own truth.csv.")  # fmt: skip
 @click.option("--dataset", metavar="FILE.toml", type=click.Path(path_type=Path),
-              help="What the folder holds; else its dataset.toml, or told from the truth table.")  # fmt: skip
+              help="What the folder holds; else its dataset.toml, or by its truth.")  # fmt: skip
 @trip_options
 @settings_option
 @click.option("--format", "kind", type=click.Choice(["table", "jsonl", "csv"]),

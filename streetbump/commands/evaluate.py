@@ -29,6 +29,7 @@ from streetbump.detect.classify import load_model
 from streetbump.errors import InputError, UsageError
 from streetbump.executors import Executor
 from streetbump.model import JoltClass, PlaceState, Reason, Rejected, Trip
+from streetbump.pipeline import Progress
 from streetbump.report import truth as known
 from streetbump.report.events import drives_of, score_events
 from streetbump.report.hearing import Heard, bare_trip, hear
@@ -200,6 +201,7 @@ class _Job:
     path: Path
     relative: str
     trip_id: str
+    expected: bool  # the truth table or the description names it
     label: JoltClass | None  # of a clip; None: a trip
     bare_rate_hz: float | None
     axes: tuple[str, ...]
@@ -218,27 +220,39 @@ def _jobs(case: Case, settings: Settings) -> tuple[list[_Job], list[str]]:
     kind_of = dict(zip(listed["trip_id"], listed["kind"], strict=True))
     label_of = dict(zip(listed["trip_id"], listed["label"], strict=True))
     ids = known.trip_ids(list(case.files), list(kind_of), rule=d.trip_id)
-    everything = (truth["kind"] == "site").any() or d.unlisted == "no-events"
+    every_trip = bool((truth["kind"] == "site").any()) or d.unlisted == "no-events"
+    with_peers = bool(truth["kind"].isin(["event", "site"]).any())
     how = case.options.for_upload(door_key=b"evaluate stores nothing").for_reader(Files())
-    has_events = truth["kind"].isin(["event", "site"]).any()
     jobs, skipped = [], []
     for rel, path in case.files.items():
         trip_id = ids.get(rel, "")
-        if trip_id not in kind_of:
-            if not everything:
-                skipped.append(rel)
-                continue
-            trip_id = trip_id or rel
+        is_listed = trip_id in kind_of
+        if not is_listed and not every_trip:
+            skipped.append(rel)
+            continue
         series = kind_of.get(trip_id) == "series"
-        label = d.class_of(label_of[trip_id]) if series else None
-        if series and label is None:
-            raise InputError(
-                f"truth: {trip_id}: which class is the label {label_of[trip_id]!r}?"
-                " say it under [labels] in dataset.toml"
+        jobs.append(
+            _Job(
+                path=path,
+                relative=rel,
+                trip_id=trip_id or rel,
+                expected=is_listed or bool(d.trips),
+                label=_class_of(label_of[trip_id], d) if series else None,
+                bare_rate_hz=d.rate_hz or (known.DEFAULT_RATE_HZ if series else None),
+                axes=d.axes,
+                options=how,
+                settings=settings,
+                with_peers=with_peers,
             )
-        rate = d.rate_hz or (known.DEFAULT_RATE_HZ if series else None)
-        jobs.append(_Job(path, rel, trip_id, label, rate, d.axes, how, settings, bool(has_events)))
+        )
     return jobs, skipped
+
+
+def _class_of(label: str, d: Description) -> JoltClass:
+    found = d.class_of(label)
+    if found is None:
+        raise InputError(f"truth: which class is {label!r}? say it under [labels] in dataset.toml")
+    return found
 
 
 def _listen(job: _Job) -> Outcome:
@@ -269,7 +283,7 @@ def _read(job: _Job) -> Trip | Rejected:
     refused = [row for row in found if isinstance(row, Rejected)]
     if not trips and refused:
         return refused[0]
-    return Rejected("", Reason.SCHEMA, f"holds {len(trips)} trips: the truth cannot tell them apart")
+    return Rejected("", Reason.SCHEMA, f"holds {len(trips)} trips, not told apart")
 
 
 @dataclass(frozen=True)
@@ -278,7 +292,7 @@ class _Listened:
     clips: list[Clip]
     files: dict[str, Path]  # trip id → file
     refused: list[tuple[str, Rejected]]
-    no_trips: list[str]  # refused, but another file is the trip of that name
+    no_trips: list[str]  # refused, but no trip of the truth table is missing for it
 
 
 def _listen_all(jobs: Sequence[_Job], *, executor: Executor, tell: Tell) -> _Listened:
@@ -292,7 +306,7 @@ def _listen_all(jobs: Sequence[_Job], *, executor: Executor, tell: Tell) -> _Lis
             continue
         if job.trip_id in file_of:
             raise InputError(
-                f"{file_of[job.trip_id]} and {job.path} are both {job.trip_id!r} of the truth table;"
+                f"{file_of[job.trip_id]} and {job.path} are both trip {job.trip_id!r};"
                 " say which under trips or trip_id in dataset.toml"
             )
         file_of[job.trip_id] = job.path
@@ -301,9 +315,14 @@ def _listen_all(jobs: Sequence[_Job], *, executor: Executor, tell: Tell) -> _Lis
         trips=[o for _, o in outcomes if isinstance(o, Heard)],
         clips=[o for _, o in outcomes if isinstance(o, Clip)],
         files=file_of,
-        refused=[(str(j.path), o) for j, o in refused if j.trip_id not in file_of],
-        no_trips=[j.relative for j, _ in refused if j.trip_id in file_of],
+        refused=[(str(j.path), o) for j, o in refused if _is_missed(j, file_of)],
+        no_trips=[j.relative for j, _ in refused if not _is_missed(j, file_of)],
     )
+
+
+def _is_missed(job: _Job, file_of: dict[str, Path]) -> bool:
+    """Whether a refused file leaves a gap: something names it, and no other file is that trip."""
+    return job.expected and job.trip_id not in file_of
 
 
 # ------------------------------------------------------------------------------- scoring
@@ -331,12 +350,14 @@ def _figures(case: Case, heard: _Listened, *, settings: Settings) -> list[Figure
         *score_events(drives, report_score=settings.detect.report_score, description=d),
         *score_series(
             heard.clips, model=load_model(), unsure_below=settings.detect.unsure_below,
-            note=_training(case),
+            seen=bool(d.seen_in_training), note=_training(case),
         ),
         *score_sessions(heard.trips, truth, description=d),
     ]  # fmt: skip
 
 
+DOOR_KEY = "5b" * 32
+"""Of every evaluation: what is cut off a trip's ends depends on the key, and figures must not."""
 PREFIXES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 """Shares of the trips, in time order, after which places are scored."""
 
@@ -368,6 +389,7 @@ def _snapshots(
     tell: Tell,
 ) -> Iterator[Snapshot]:
     """A store of its own, filled as a user's is; its clusters and places after so many trips."""
+    (folder / "door.key").write_text(DOOR_KEY, "ascii")
     session = open_session(
         f"sqlite:///{folder / 'evaluate.db'}", settings=settings, executor=executor,
         environ={runtime.KEY_FILE_VARIABLE: str(folder / "door.key")},
@@ -380,9 +402,13 @@ def _snapshots(
                 offer_files(session, [str(path)], _named(case, path), stdin=bytes)
             session.until_idle(
                 lanes=("intake", "cluster"),
-                on_progress=lambda p, end=end: tell(f"{case.name}: {end} trips: {p.what}"),
+                on_progress=_tell_of(f"{case.name}: {end} trips", tell),
             )
             yield Snapshot(end, store.clusters(), _reported(store))
+
+
+def _tell_of(title: str, tell: Tell) -> Callable[[Progress], None]:
+    return lambda progress: tell(f"{title}: {progress.what}")
 
 
 def _named(case: Case, path: Path) -> TripOptions:
@@ -401,7 +427,8 @@ def _reported(store: Store) -> pd.DataFrame:
         held = clusters.loc[[c for c in place.clusters if c in clusters.index]]
         best = held.sort_values(["n_devices", "hits"]).iloc[-1]
         rows.append((place.lat_deg, place.lon_deg, *best[list(REPORT_COLUMNS[2:])]))
-    return pd.DataFrame(rows, columns=list(REPORT_COLUMNS)).astype("float64")
+    table = pd.DataFrame(rows, columns=list(REPORT_COLUMNS)).astype("float64")
+    return table.sort_values(list(REPORT_COLUMNS), ignore_index=True)  # ids of places are random
 
 
 def _training(case: Case) -> str:
@@ -412,7 +439,9 @@ def _training(case: Case) -> str:
         hint = case.description.hint or f"{model.card} has cross-validated figures"
         return f"{model.name} was TRAINED ON THESE RECORDINGS, so these figures flatter: {hint}"
     if seen is None:
-        return f"nobody said whether {model.name} was trained on these recordings (seen_in_training)"
+        return (
+            f"nobody said (seen_in_training) whether {model.name} was trained on these recordings"
+        )
     return f"{model.name} was not trained on these recordings"
 
 

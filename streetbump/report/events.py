@@ -18,7 +18,7 @@ from streetbump.errors import InputError
 from streetbump.geo import distance_m
 from streetbump.model import CLASSES, P_COLUMNS, Floats, Ints
 from streetbump.report import scoring
-from streetbump.report.hearing import GRID_G, Heard
+from streetbump.report.hearing import Heard
 from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
 from streetbump.report.scoring import Pairs
 from streetbump.report.truth import Description, classes_of
@@ -184,7 +184,8 @@ def _measures(sums: Floats) -> Floats:
 
 def _distances(drives: Sequence[Drive], found: Sequence[Floats]) -> tuple[Floats, Ints]:
     """How far matched detections lie from where the truth puts the event, m, and of which trip."""
-    away, unit = [np.empty(0)], [np.empty(0, np.int64)]
+    away: list[Floats] = [np.empty(0)]
+    unit: list[Ints] = [np.empty(0, np.int64)]
     for k, (drive, t_s) in enumerate(zip(drives, found, strict=True)):
         pairs = matched(drive, t_s)
         lat, lon = drive.heard.place(t_s[pairs.found])
@@ -217,7 +218,7 @@ def _tuned_rows(
 def best_threshold(counts: Floats) -> int:
     """Index of the best F1 among thresholds, (n_thresholds, 3); the middle one of equals.
 
-    >>> best_threshold(np.array([[0, 9, 2], [2, 2, 0], [2, 2, 0], [2, 2, 0], [1, 0, 1]]))
+    >>> best_threshold(np.array([[0, 9, 2], [2, 2, 0], [2, 2, 0], [2, 2, 0], [1, 1, 1]]))
     2
     """
     f1 = np.nan_to_num(scoring.precision_recall_f1(counts)[:, 2])

@@ -150,7 +150,7 @@ def _reliability(rows: pd.DataFrame, dataset: str) -> bytes:
     axes.set_ylim(-0.02, 1.05)
     axes.set_xlabel("stated probability")
     axes.set_ylabel("share that came true, 95 % interval")
-    axes.set_title(f"{dataset}: stated and observed (numbers: n)", loc="left")
+    axes.set_title(f"{dataset}:\nstated and observed (numbers: n)", loc="left")
     _plain(axes)
     return _png(figure)
 
@@ -165,12 +165,15 @@ def _curves(rows: pd.DataFrame, dataset: str) -> bytes:
     for axes, measure in zip(
         figure.subplots(1, 3), ("precision", "recall", "off by, median"), strict=True
     ):
-        for colour, (method, mine) in zip(LINES, _methods(rows, measure), strict=False):
-            x = np.array([bins.index(at) for at in mine["at"]])
+        drawn = list(zip(LINES, _methods(rows, measure), strict=False))
+        for k, (colour, (method, mine)) in enumerate(drawn):
+            aside = (k - (len(drawn) - 1) / 2) * 0.09  # so that intervals do not hide each other
+            x = np.array([bins.index(at) + aside for at in mine["at"]])
             reach = np.abs(mine[["lo", "hi"]].to_numpy().T - mine["value"].to_numpy())
             axes.errorbar(x, mine["value"], yerr=np.nan_to_num(reach), fmt="o-", color=colour,
                           label=method, capsize=2, elinewidth=0.8)  # fmt: skip
         axes.set_xticks(range(len(bins)), bins)
+        axes.set_xlim(-0.6, len(bins) - 0.4)
         axes.set_xlabel("true passes")
         axes.set_ylim(bottom=0, top=None if measure.startswith("off") else 1.05)
         axes.set_title(f"{measure} (m)" if measure.startswith("off") else measure, loc="left")

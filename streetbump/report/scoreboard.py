@@ -82,7 +82,7 @@ def frame_of(figures: Iterable[Figure], *, dataset: str) -> pd.DataFrame:
     """
     rows = [{"dataset": dataset, **asdict(f)} for f in figures]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    kinds = {name: "str" for name in _TEXT} | {name: "int64" for name in _COUNTS}
+    kinds = dict.fromkeys(_TEXT, "str") | dict.fromkeys(_COUNTS, "int64")
     table = table.astype({**kinds, "value": "float64", "lo": "float64", "hi": "float64"})
     return table.round({"value": 4, "lo": 4, "hi": 4})
 
@@ -94,7 +94,7 @@ def people_text(table: pd.DataFrame, *, width: int) -> str:
     """
     blocks = []
     for (dataset, part), rows in table.groupby(["dataset", "part"], sort=False):
-        keys = [k for k in _KEYS if rows[k].nunique() > 1] or ["method"]
+        keys = [k for k in _KEYS if len(set(rows[k])) > 1] or ["method"]
         same = [rows[k].iloc[0] for k in _KEYS if k not in keys and rows[k].iloc[0]]
         title = f"{dataset}: {part}" + (f" ({', '.join(same)})" if same else "")
         pages = [text_table(page, width=10_000) for page in _pages(rows, keys, width)]

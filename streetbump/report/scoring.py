@@ -20,6 +20,8 @@ DRAWS = 1000
 """Bootstrap draws, and random placements of the chance rows. Chosen by us."""
 SEED = 20120719
 """Of every draw, so that the same input prints the same numbers. Chosen by us."""
+MAX_UNITS = 5000
+"""More units than this are drawn in bundles, which bounds memory. Chosen by us."""
 LEVEL = 0.95
 """Of every bootstrap interval."""
 
@@ -185,7 +187,7 @@ def precision_recall_f1(counts: Floats) -> Floats:
     return np.stack((ratio(tp, tp + fp), ratio(tp, tp + fn), ratio(2 * tp, 2 * tp + fp + fn)), -1)
 
 
-def ratio(over: Floats, under: Floats) -> Floats:
+def ratio(over: Floats | Ints, under: Floats | Ints) -> Floats:
     """`over` / `under`, NaN where `under` is 0.
 
     >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
@@ -239,8 +241,18 @@ def boot_sums(sums: Floats, measure: Callable[[Floats], Floats]) -> list[Interva
     (0.5, True)
     """
     values = np.atleast_1d(measure(sums.sum(axis=0)))
-    drawn = measure(draws_of(len(sums)) @ sums)
+    bundles = _bundled(sums)
+    drawn = measure(draws_of(len(bundles)) @ bundles)
     return [interval_of(float(v), drawn[:, k]) for k, v in enumerate(values)]
+
+
+def _bundled(sums: Floats) -> Floats:
+    """The sums of at most `MAX_UNITS` bundles of units: their spread is that of the units."""
+    if len(sums) <= MAX_UNITS:
+        return sums
+    bundles = np.zeros((MAX_UNITS, sums.shape[1]))
+    np.add.at(bundles, np.arange(len(sums)) % MAX_UNITS, sums)
+    return bundles
 
 
 def boot_share(right: Floats, unit: Ints) -> Interval:
@@ -310,9 +322,7 @@ def boot_auc(scores: Floats, positive: Bools) -> Interval:
     weights = np.zeros((DRAWS, len(scores)))
     weights[:, positive] = draws_of(int(positive.sum()))
     weights[:, ~positive] = draws_of(int((~positive).sum()), seed=SEED + 1)
-    return interval_of(
-        float(auc(scores, positive)[0]), auc(scores, positive, weights=weights)
-    )
+    return interval_of(float(auc(scores, positive)[0]), auc(scores, positive, weights=weights))
 
 
 def spearman(a: Floats, b: Floats) -> Floats:
@@ -383,7 +393,7 @@ def boot_ece(p: Floats, right: Floats, unit: Ints) -> Interval:
     _, where = np.unique(unit, return_inverse=True)
     gap = np.zeros((int(where.max()) + 1, BINS))
     np.add.at(gap, (where, bin_of_p(p)), np.asarray(p) - right)
-    sums = np.column_stack((gap, np.bincount(where)))
+    sums = np.column_stack((gap, np.bincount(where).astype(np.float64)))
     return boot_sums(
         sums, lambda s: ratio(np.abs(s[..., :BINS]).sum(axis=-1), s[..., BINS])[..., None]
     )[0]

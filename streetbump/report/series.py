@@ -8,7 +8,7 @@ the other folds; clips whose windows are near-identical stay together in folds a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,7 @@ CONFUSION_PART = "clips: what each class was called"
 RELIABILITY_PART = "clips: stated and observed probability"
 LEAVE_ONE_OUT = "leave one fold out"
 ORACLE = "on these very clips"
+TRAINED = "trained on these very clips"
 ALWAYS = "always event"
 
 FOLDS = 10
@@ -58,17 +59,24 @@ class Clip:
 def clip_of(trip: Trip, *, trip_id: str, label: JoltClass, settings: DetectSettings) -> Clip:
     """The window around the strongest moment of a bare series."""
     signal = prepare(trip, settings=settings)
-    peak = np.abs(signal.vertical_ms2).argmax(keepdims=True) if len(signal.t_ns) else np.zeros(1)
-    window = cut_windows(
-        signal.vertical_ms2, peak.astype(np.int64), rate_hz=max(signal.rate_hz, 1.0)
-    )[0]
+    peak = int(np.abs(signal.vertical_ms2).argmax()) if len(signal.t_ns) else 0
+    rate_hz = max(signal.rate_hz, 1.0)
+    window = cut_windows(signal.vertical_ms2, np.array([peak]), rate_hz=rate_hz)[0]
     return Clip(trip_id, window, signal.rate_hz, label)
 
 
 def score_series(
-    clips: Sequence[Clip], *, model: JoltModel, unsure_below: float, note: str
+    clips: Sequence[Clip], *, model: JoltModel, unsure_below: float, seen: bool, note: str
 ) -> list[Figure]:
-    """Every table of the clips; empty without any. `note` says what training has seen of them."""
+    """Every table of the clips; empty without any.
+
+    Parameters
+    ----------
+    seen : bool
+        Whether the model was trained on these very clips: then every row of ours says so.
+    note : str
+        What is known about that, in a sentence.
+    """
     if not clips:
         return []
     ordered = sorted(clips, key=lambda c: c.trip_id)
@@ -78,12 +86,14 @@ def score_series(
         [class_probabilities(c.window_ms2[None], rate_hz=c.rate_hz, model=model) for c in ordered]
     )
     group = groups_of(windows)
-    return [
+    figures = [
         *_event_or_road(windows, p, label, group, note),
         *_class_rows(p, label, group, unsure_below, note),
         *_confusion(p, label, group),
         *_reliability(p, label, group),
     ]
+    tuning = TRAINED if seen else NOT_TUNED
+    return [replace(f, tuning=tuning) if f.method == OURS else f for f in figures]
 
 
 def groups_of(windows: Floats) -> Ints:
@@ -188,7 +198,8 @@ def _class_rows(
     p: Floats, label: Ints, group: Ints, unsure_below: float, note: str
 ) -> list[Figure]:
     present = np.unique(label)
-    sure = np.array([c is not JoltClass.UNSURE for c in classify_rows(p, unsure_below=unsure_below)])
+    words = classify_rows(p, unsure_below=unsure_below)
+    sure = np.array([word is not JoltClass.UNSURE for word in words])
     likeliest = p.argmax(axis=1)
     among = present[p[:, present].argmax(axis=1)]
     commonest = np.bincount(label).max() / len(label)

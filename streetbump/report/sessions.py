@@ -1,4 +1,4 @@
-"""Whole sessions with one label: does our roughness rank them as people did?
+"""Whole sessions with one label: the roughness of the drive against what people said.
 
 The score is the median level of the vertical acceleration while driving; beside it stand the
 level's mean square, and the deviation of |a|, which needs no orientation and no gating at all.

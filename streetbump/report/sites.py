@@ -1,4 +1,4 @@
-"""Towns whose defects are known: are the right places reported, and how soon?
+"""Towns whose defects are known: whether the right places are reported, and how soon.
 
 What is scored is what a user gets: the store's places after the trips came in, in time order, and
 beside them every cluster that is called pothole whatever its quorum. The peers are the classics,
@@ -52,6 +52,8 @@ EPS_M = (8.0, 15.0)
 """Radii that are tried for the peers' DBSCAN, m. Chosen by us."""
 QUORUM = (2, 3, 5, 8)
 """Least distinct trips that are tried for a peer's group. Chosen by us."""
+MAX_PER_KM = 20.0
+"""A threshold at which a peer fires more often than this hears every crack. Chosen by us."""
 EVERY = 6
 """Of the classics' thresholds every so many is tried: a step of some 15 %. Chosen by us."""
 
@@ -78,11 +80,11 @@ def site_table(
     """True places: site_id, class (str), lat_deg, lon_deg, tol_m, passes and felt (NaN unknown)."""
     rows = truth[truth["kind"] == "site"].reset_index(drop=True)
     named = rows["note"].where(rows["note"] != "", [f"site {k}" for k in range(len(rows))])
-    classes = [description.class_of(label) for label in rows["label"]]
+    classes = [description.class_of(label) or label for label in rows["label"]]
     table = pd.DataFrame(
         {
             "site_id": named,
-            "class": [c.value if c else str(x) for c, x in zip(classes, rows["label"], strict=True)],
+            "class": pd.Series([str(c) for c in classes], dtype="str"),
             "lat_deg": rows["lat"], "lon_deg": rows["lon"], "tol_m": rows["tol_m"],
         }
     )  # fmt: skip
@@ -116,20 +118,24 @@ def score_sites(
     town = Town(sites, visits(sites, tracks), tracks, _felt(sites, truth))
     figures: list[Figure] = []
     for shot in snapshots:
-        at = f"after {shot.n_trips} trip{'s'[: shot.n_trips != 1]}"
         for method, reports in ours_of(shot).items():
-            figures += _overall(town.tally(reports, n_trips=shot.n_trips), method, NOT_TUNED, at)
+            tally = town.tally(reports, n_trips=shot.n_trips)
+            figures += _overall(tally, method, NOT_TUNED, _after(shot))
     last = snapshots[-1]
-    at = f"after {last.n_trips} trip{'s'[: last.n_trips != 1]}"
-    tallies = [(m, NOT_TUNED, town.tally(r, n_trips=last.n_trips)) for m, r in ours_of(last).items()]
+    ours = {m: town.tally(r, n_trips=last.n_trips) for m, r in ours_of(last).items()}
+    tallies = [(method, NOT_TUNED, tally) for method, tally in ours.items()]
     peers = [(name, HALVES, peer_tally(town, trips, name)) for name in trips[0].peers]
     for method, tuning, tally in peers:
-        figures += _overall(tally, method, tuning, at)
+        figures += _overall(tally, method, tuning, _after(last))
     for method, tuning, tally in (*tallies, *peers):
         figures += _by_passes(tally, method, tuning)
     figures += _could_be_felt(town, last.n_trips)
-    figures += _stated(town, last, tallies[0][2])
+    figures += _stated(town, last, ours[FLAGGED])
     return [*figures, *_probabilities(town, last)]
+
+
+def _after(shot: Snapshot) -> str:
+    return f"after {shot.n_trips} trip{'s'[: shot.n_trips != 1]}"
 
 
 def ours_of(shot: Snapshot) -> dict[str, pd.DataFrame]:
@@ -146,9 +152,9 @@ def one_per_place(clusters: pd.DataFrame) -> pd.DataFrame:
     ordered = clusters.sort_values(["hits", "cluster_id"], ascending=[False, True])
     at = ecef_mm(ordered["lat_deg"].to_numpy(), ordered["lon_deg"].to_numpy()) / 1000.0
     keep = np.ones(len(ordered), np.bool_)
-    pairs = cKDTree(at).query_pairs(SAME_PLACE_M, output_type="ndarray") if len(at) else []
-    for first, second in sorted(map(tuple, np.sort(pairs, axis=1).tolist() if len(pairs) else [])):
-        keep[second] &= not keep[first]  # near pairs are few
+    pairs = sorted(cKDTree(at).query_pairs(SAME_PLACE_M)) if len(at) else []
+    for first, second in pairs:  # near pairs are few, and what comes first is settled first
+        keep[second] &= not keep[first]
     return ordered[keep].reset_index(drop=True)
 
 
@@ -224,9 +230,14 @@ class Town:
     tracks: Sequence[Track]
     felt: Floats
 
+    def passes(self, n_trips: int) -> Ints:
+        """How many of the first trips passed each site; none where its truth knows of none."""
+        never = (self.sites["passes"] == 0).to_numpy()
+        return np.where(never, 0, self.near[:, :n_trips].sum(axis=1))
+
     def tally(self, reports: pd.DataFrame, *, n_trips: int) -> Tally:
         """Reports ↔ potholes, one to one within the tolerance."""
-        passes = self.near[:, :n_trips].sum(axis=1)
+        passes = self.passes(n_trips)
         pothole = self.sites["class"] == JoltClass.POTHOLE.value
         site = np.flatnonzero(pothole & (passes > 0))
         pairs = _match(reports, self.sites.iloc[site])
@@ -306,9 +317,7 @@ def _rows(
     precision, recall, f1, share = scoring.boot_sums(units, _site_measures)
     away = tally.away_m[reports & np.isfinite(tally.away_m)]
     unit = np.arange(len(away))
-    quantiles = [
-        scoring.boot_quantile(away, unit, q=q, n_units=len(away)) for q in (0.5, 0.9)
-    ]
+    quantiles = [scoring.boot_quantile(away, unit, q=q, n_units=len(away)) for q in (0.5, 0.9)]
     rows = [
         ("precision", precision, len(hit), "1"), ("recall", recall, len(missed), "1"),
         ("F1", f1, len(units), "1"), ("reports at obstacles", share, len(hit), "1"),
@@ -335,7 +344,7 @@ def _could_be_felt(town: Town, n_trips: int) -> Iterator[Figure]:
     """The share of potholes that three trips or more could feel: a ceiling for any quorum of 3."""
     if not np.isfinite(town.felt).any():
         return
-    passes = town.near[:, :n_trips].sum(axis=1)
+    passes = town.passes(n_trips)
     pothole = (town.sites["class"] == JoltClass.POTHOLE.value).to_numpy()
     for lo, hi in pairwise((*BINS, 10**9)):
         keep = pothole & (passes >= lo) & (passes < hi)
@@ -369,18 +378,29 @@ def _stated_figure(measure: str, values: Floats, *, unit: str = "1") -> Figure:
 
 
 def _probabilities(town: Town, shot: Snapshot) -> list[Figure]:
-    """Calibration of p_pothole over all clusters: is the nearest thing there a pothole?"""
+    """Calibration of p_pothole over all clusters: how often a pothole lies within the tolerance."""
     c = shot.clusters
-    if len(c) == 0:
+    potholes = town.sites[town.sites["class"] == JoltClass.POTHOLE.value]
+    if len(c) == 0 or len(potholes) == 0:
         return []
-    pairs = _match(c, town.sites)
-    truth = town.sites["class"].to_numpy(dtype=object)[pairs.truth]
-    right = np.zeros(len(c))
-    right[pairs.found] = truth == JoltClass.POTHOLE.value
+    right = _within_tolerance(c, potholes).astype(np.float64)
     p, unit = c["p_pothole"].to_numpy(), np.arange(len(c))
     ece = scoring.boot_ece(p, right, unit)
     first = figure(STATED, FLAGGED, NOT_TUNED, "ECE of p_pothole", ece, n=len(c), n_units=len(c))
     return [first, *reliability_rows(RELIABILITY, p, right, unit)]
+
+
+def _within_tolerance(points: pd.DataFrame, sites: pd.DataFrame) -> Bools:
+    """Whether any of the sites lies as near to each point as its tolerance asks."""
+    from scipy.spatial import cKDTree
+
+    here, there = (
+        ecef_mm(t["lat_deg"].to_numpy(), t["lon_deg"].to_numpy()) / 1000.0 for t in (points, sites)
+    )
+    inside = np.zeros(len(points), np.bool_)
+    for near in cKDTree(here).query_ball_point(there, sites["tol_m"].to_numpy()):
+        inside[near] = True
+    return inside
 
 
 # ------------------------------------------------------------------------------- peers
@@ -406,7 +426,7 @@ def _half_f1(
     town: Town, reports: pd.DataFrame, east: Bools, middle: float, n_trips: int
 ) -> tuple[float, float]:
     """F1 of a set of reports in the west and in the east."""
-    driven = town.near[:, :n_trips].any(axis=1)
+    driven = town.passes(n_trips) > 0
     pothole = (town.sites["class"] == JoltClass.POTHOLE.value).to_numpy() & driven
     side = (town.sites["lon_deg"] >= middle).to_numpy()
     scores = []
@@ -422,6 +442,8 @@ def _candidates(trips: Sequence[Heard], name: str) -> Iterator[pd.DataFrame]:
     """The reports of a classic at every threshold, radius and quorum that is tried."""
     for k in range(0, len(GRID_G), EVERY):
         lat, lon, trip = _located(trips, name, k)
+        if len(lat) > MAX_PER_KM * sum(h.km for h in trips):
+            continue
         for eps_m in EPS_M:
             groups = group_jolts(lat, lon, trip, eps_m=eps_m)
             for quorum in QUORUM:
@@ -451,8 +473,10 @@ def group_jolts(lat_deg: Floats, lon_deg: Floats, trip: Ints, *, eps_m: float) -
     east, north = local_m(lat_deg, lon_deg, lat0_deg=lat0, lon0_deg=lon0)
     label = DBSCAN(eps=eps_m, min_samples=2).fit_predict(np.column_stack((east, north)))
     jolts = pd.DataFrame({"label": label, "east": east, "north": north, "trip": trip})
-    groups = jolts[label >= 0].groupby("label").agg(
-        east=("east", "mean"), north=("north", "mean"), n_trips=("trip", "nunique")
+    groups = (
+        jolts[label >= 0]
+        .groupby("label")
+        .agg(east=("east", "mean"), north=("north", "mean"), n_trips=("trip", "nunique"))
     )
     lat, lon = from_local_m(
         groups["east"].to_numpy(), groups["north"].to_numpy(), lat0_deg=lat0, lon0_deg=lon0
@@ -462,4 +486,3 @@ def group_jolts(lat_deg: Floats, lon_deg: Floats, trip: Ints, *, eps_m: float) -
 
 def _no_reports() -> pd.DataFrame:
     return pd.DataFrame({"lat_deg": [], "lon_deg": [], "n_trips": []}, dtype="float64")
-

@@ -49,7 +49,7 @@ LABEL_CLASS: dict[str, JoltClass] = {
 
 ROUGHNESS = {"good": 0, "smooth": 0, "regular": 0, "fair": 1, "bumpy": 1, "worn": 1, "bad": 2,
              "rough": 2, "poor": 2}  # fmt: skip
-"""How rough a session is by the last word of its label; ``roughness`` of a description says else."""
+"""How rough a session is, by the last word of its label; ``[roughness]`` of a description wins."""
 
 _Name = Annotated[str, Meta(min_length=1)]
 
@@ -238,9 +238,7 @@ def parse_sites(text: str, *, where: str) -> pd.DataFrame:
     >>> parse_sites("site_id,label,lat_deg,lon_deg\ns1,pothole,12,-150\n", where="s")["passes"][0]
     np.float64(nan)
     """
-    return _table(
-        text, text_names=SITE_TEXT, numbers=SITE_NUMBERS, needed=SITE_NEEDED, where=where
-    )
+    return _table(text, text_names=SITE_TEXT, numbers=SITE_NUMBERS, needed=SITE_NEEDED, where=where)
 
 
 def _table(
@@ -260,9 +258,7 @@ def _table(
         raise InputError(f"{where}: no column {', '.join(missing)}")
     blank = pd.Series([""] * len(raw), dtype="str")
     columns = {name: raw.get(name, blank).fillna("").str.strip() for name in text_names}
-    return pd.DataFrame(
-        {**columns, **{n: _numbers(raw.get(n, blank), n, where) for n in numbers}}
-    )
+    return pd.DataFrame({**columns, **{n: _numbers(raw.get(n, blank), n, where) for n in numbers}})
 
 
 def _numbers(column: pd.Series, name: str, where: str) -> pd.Series:

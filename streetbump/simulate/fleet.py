@@ -18,14 +18,26 @@ HARDWARE_S = 600.0
 """Length of the drive that a phone's hardware is drawn for, s; its handling is drawn per trip."""
 
 
+FRICTION_MS2 = (0.2, 0.7)
+"""Dry friction of suspensions over the sprung mass, m/s². Calibrated (docs/simulator.md)."""
+
+BUZZ = (0.2, 0.65)
+"""How loudly cars rattle, as a share of the jolting. Calibrated (docs/simulator.md)."""
+
+MOST_WEAR = 0.6
+"""What the oldest dampers have lost of their force, as a share: cars on the road are 0 to 25 years
+old. Calibrated (docs/simulator.md)."""
+
+
 def random_car(rng: np.random.Generator, *, name: str = "car") -> Car:
     """A passenger car within the ranges that :mod:`~streetbump.simulate.vehicle` cites.
 
     >>> 2.3 < random_car(np.random.default_rng(0)).wheelbase_m < 3.1
     True
     """
-    stiffness = rng.uniform(42.0, 110.0)  # body bounce at 1.0-1.7 Hz
-    damping = 2 * rng.uniform(0.2, 0.42) * np.sqrt(stiffness)
+    stiffness = rng.uniform(50.0, 135.0)  # body bounce at 1.1-1.8 Hz
+    worn = 1 - MOST_WEAR * rng.beta(1.0, 2.0)
+    damping = 2 * worn * rng.uniform(0.2, 0.42) * np.sqrt(stiffness)
     rear = rng.uniform(1.0, 1.2)
     return Car(
         name,
@@ -38,6 +50,8 @@ def random_car(rng: np.random.Generator, *, name: str = "car") -> Car:
         pitch_ratio=float(rng.uniform(0.8, 1.0)),
         roll_ratio=float(rng.uniform(0.55, 0.85)),
         antiroll=float(rng.uniform(0.2, 1.0)),
+        buzz=float(rng.uniform(*BUZZ)),
+        friction_ms2=float(rng.uniform(*FRICTION_MS2)),
     )
 
 
@@ -51,12 +65,12 @@ def random_driver(rng: np.random.Generator) -> Driver:
         pace=float(np.clip(rng.normal(1.0, 0.12), 0.75, 1.35)),
         pull_ms2=float(rng.uniform(0.8, 1.8)),
         corner_ms2=float(rng.uniform(1.5, 3.0)),
-        hump_ms=float(HUMP_SPEED_MS * rng.uniform(0.6, 1.3)),
+        hump_ms=float(HUMP_SPEED_MS * rng.uniform(0.75, 1.4)),
         side_m=float(rng.normal(0.0, 0.15)),
         sway_m=float(rng.uniform(0.08, 0.2)),
         avoids=float(rng.uniform(0.0, 0.4)),
-        brakes=float(rng.uniform(0.2, 0.6)),
-        hole_ms=float(rng.uniform(2.5, 6.5)),
+        brakes=float(rng.uniform(0.45, 0.85)),
+        hole_ms=float(rng.uniform(2.2, 4.8)),
         stops=float(rng.uniform(0.05, 0.3)),
     )
 

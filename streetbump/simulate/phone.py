@@ -92,7 +92,7 @@ class Mount:
 
 MOUNTS = MappingProxyType({
     "rigid": Mount(),
-    "cradle": Mount((16.0, 22.0, 18.0), 0.08),
+    "cradle": Mount((16.0, 22.0, 18.0), 0.11),
     "cupholder": Mount(rattles=True),
     "seat": Mount((8.0, 8.0, 11.0), 0.35),
     "pocket": Mount((3.5, 4.0, 5.0), 0.4, sways=True),
@@ -345,7 +345,7 @@ def random_phone(rng: np.random.Generator, *, length_s: float) -> Phone:
         scale=_three(1 + 0.005 * rng.standard_normal(3)),
         lsb_ms2=reach * STANDARD_GRAVITY_MS2 / 2 ** (bits - 1),
         range_ms2=reach * STANDARD_GRAVITY_MS2,
-        engine_ms2=float(rng.uniform(0.01, 0.12)) if rng.random() < 0.85 else 0.0,
+        engine_ms2=float(rng.uniform(0.02, 0.2)) if rng.random() < 0.85 else 0.0,
         events=_random_events(mount, length_s, rng),
     )
 

@@ -322,7 +322,9 @@ def network_of_lines(
 
     from streetbump.geo import local_m
 
-    local = [local_m(lat, lon, lat0_deg=lat0_deg, lon0_deg=lon0_deg) for lon, lat in lines]
+    local = [
+        _distinct(*local_m(lat, lon, lat0_deg=lat0_deg, lon0_deg=lon0_deg)) for lon, lat in lines
+    ]
     ends = np.array([[(e[0], n[0]), (e[-1], n[-1])] for e, n in local]).reshape(-1, 2)
     long = np.array([np.hypot(np.diff(e), np.diff(n)).sum() >= 15.0 for e, n in local], np.bool_)
     if not long.any():
@@ -337,6 +339,13 @@ def network_of_lines(
         for k in keep[part[start[keep]] == largest]
     )
     return Network(lat0_deg, lon0_deg, edges)
+
+
+def _distinct(east_m: Floats, north_m: Floats) -> tuple[Floats, Floats]:
+    """Corners without those that repeat the one before: a leg without length has no direction."""
+    new = np.hypot(np.diff(east_m), np.diff(north_m)) > 1e-3
+    keep = np.concatenate(([True], new))
+    return east_m[keep], north_m[keep]
 
 
 def _components(pairs: Ints, count: int) -> Ints:

@@ -21,15 +21,20 @@ ISO_BAND = (0.011, 2.83)
 ISO_GD = {"A": 16e-6, "B": 64e-6, "C": 256e-6, "D": 1024e-6}
 """Geometric mean displacement density of the road classes at `ISO_N0`, m³ (ISO 8608)."""
 
-STONE_GD = (300e-6, 1200e-6)
-UNMADE_GD = (500e-6, 2500e-6)
-"""Density at `ISO_N0` of stone-paved and of unmade roads, m³: classes C-D, and D-E (ISO 8608)."""
+STONE_GD = (1000e-6, 4000e-6)
+UNMADE_GD = (3500e-6, 6000e-6)
+"""Density at `ISO_N0` of stone-paved and of unmade roads, m³: classes D-E and E of ISO 8608.
+Calibrated (docs/simulator.md)."""
+
+WAVINESS = 2.15
+"""How the density falls with the spatial frequency. ISO 8608 fits 2 to every road; measured ones
+spread over 1.5-3.5 (Andrén 2006, doi 10.1504/IJVD.2006.008450). Calibrated (docs/simulator.md)."""
 
 ALIKE_BELOW = 0.2
 """Two wheel paths share the waves well under this and not those well over it, cycles/m: paths
 1.5 m apart cannot differ much over 5 m. Chosen by us."""
 
-UNEVEN = 0.35
+UNEVEN = 0.4
 """Standard deviation of the logarithm of the roughness along a street: surfaces are not
 stationary, and a few metres in a hundred are much worse. Chosen by us."""
 
@@ -41,10 +46,10 @@ TAPER_M = 4.0
 
 
 def roughness(length_m: float, *, gd_m3: float, rng: np.random.Generator) -> Floats:
-    """Height of one wheel path every `STEP_M`, m, with the spectrum of ISO 8608 (waviness 2).
+    """Height of one wheel path every `STEP_M`, m, in the band of ISO 8608.
 
     Gaussian white noise is shaped in the frequency domain to
-    ``Gd(n) = gd_m3 * (n / 0.1)**-2`` inside 0.011-2.83 cycles/m.
+    ``Gd(n) = gd_m3 * (n / 0.1)**-WAVINESS`` inside 0.011-2.83 cycles/m.
 
     >>> roughness(100.0, gd_m3=0.0, rng=np.random.default_rng(0)).any()
     np.False_
@@ -57,7 +62,7 @@ def _spectrum(count: int, *, gd_m3: float, rng: np.random.Generator) -> Floats:
     n = np.fft.rfftfreq(count, STEP_M)
     inside = (n >= ISO_BAND[0]) & (n <= ISO_BAND[1])
     density = np.zeros_like(n)
-    density[inside] = gd_m3 * (n[inside] / ISO_N0) ** -2
+    density[inside] = gd_m3 * (n[inside] / ISO_N0) ** -WAVINESS
     white = np.fft.rfft(rng.standard_normal(count))
     # One-sided density S and spacing d: |X|² = S · count / (2 d), white noise has |X|² = count.
     return np.asarray(white * np.sqrt(density / (2 * STEP_M)))

@@ -15,6 +15,8 @@ from streetbump.model import Floats
 from streetbump.simulate.defects import (
     BACK,
     BOTH,
+    DOME_M,
+    DOMES_APART_M,
     GAUGE_M,
     LANE_OFFSET_M,
     OUT,
@@ -137,7 +139,7 @@ def named_town(name: str, *, seed: int) -> Town:
 
 # ------------------------------------------------------------------------------- streets
 
-GD_MIDDLE_M3, GD_SPREAD = 70e-6, 0.8
+GD_MIDDLE_M3, GD_SPREAD = 45e-6, 1.1
 """Median roughness of asphalt streets at 0.1 cycles/m, m³, and the standard deviation of its
 logarithm. Calibrated (docs/simulator.md)."""
 
@@ -151,7 +153,7 @@ def street_roughness(count: int, *, rng: np.random.Generator) -> Floats:
     True
     """
     level = np.exp(rng.normal(np.log(GD_MIDDLE_M3), GD_SPREAD, count))
-    return np.clip(level, ISO_GD["A"], ISO_GD["D"])
+    return np.clip(level, ISO_GD["A"], 2 * ISO_GD["D"])
 
 
 def _surfaced(network: Network, *, rng: np.random.Generator) -> Network:
@@ -208,16 +210,17 @@ def pothole(name: str, edge: int, along_m: float, rng: np.random.Generator) -> D
     """A hole in or near one wheel path.
 
     Depths spread over the bands of the LTPP distress manual (FHWA-RD-03-031): low under 25 mm,
-    moderate to 50 mm, high above; plan size 0.2 to 1.2 m (ASTM D6433 bands start at 0.1 m).
+    moderate to 50 mm, high above; plan size 0.25 to 3 m (ASTM D6433 bands start at 0.1 m).
+    Medians and spreads are calibrated (docs/simulator.md).
 
     >>> pothole("p", 0, 50.0, np.random.default_rng(0)).height_m < -0.015
     True
     """
-    depth = float(np.clip(rng.lognormal(np.log(0.055), 0.45), 0.018, 0.15))
-    length = float(np.clip(rng.lognormal(np.log(0.9), 0.5), 0.25, 2.5))
+    depth = float(np.clip(rng.lognormal(np.log(0.065), 0.4), 0.018, 0.15))
+    length = float(np.clip(rng.lognormal(np.log(1.25), 0.5), 0.25, 3.0))
     return Defect(
         name, "pothole", edge, along_m, -depth, length, float(length * rng.uniform(0.7, 1.3)),
-        _lane(rng), _wheel_path(rng), edge_m=float(rng.uniform(0.04, 0.15)),
+        _lane(rng), _wheel_path(rng), edge_m=float(length * rng.uniform(0.04, 0.33)),
     )  # fmt: skip
 
 
@@ -238,14 +241,27 @@ def casting(name: str, edge: int, along_m: float, rng: np.random.Generator) -> D
     )  # fmt: skip
 
 
+LOCAL_SHARE = 0.5
+LOCAL_M, LOCAL_HEIGHT_M = (1.2, 3.0), (0.07, 0.13)
+"""Share, length and height of humps that no standard describes, m. Calibrated
+(docs/simulator.md)."""
+
+
 def hump(name: str, edge: int, along_m: float, rng: np.random.Generator) -> Defect:
-    """A Watts hump, a longer parabola (14 ft, Seminole County) or a flat-topped table (22 ft).
+    """A hump across the street, of one of four builds.
+
+    A Watts hump, a longer parabola (14 ft, Seminole County), a flat-topped table (22 ft), or an
+    asphalt bump of 1.2 to 3 m as local crews lay them (sizes and shares calibrated).
 
     >>> hump("h", 0, 50.0, np.random.default_rng(0)).lane
     'both'
     """
     height = float(WATTS_HEIGHT_M * rng.uniform(0.85, 1.2))
-    if rng.random() < 0.25:
+    build = rng.random()
+    if build < LOCAL_SHARE:
+        length = float(rng.uniform(*LOCAL_M))
+        return Defect(name, "hump", edge, along_m, float(rng.uniform(*LOCAL_HEIGHT_M)), length)
+    if build > 0.85:
         return Defect(name, "table", edge, along_m, height, 6.7, edge_m=1.83)
     return Defect(name, "hump", edge, along_m, height, float(rng.choice([WATTS_M, WATTS_M, 4.27])))
 
@@ -259,15 +275,23 @@ def cushion(name: str, edge: int, along_m: float, rng: np.random.Generator) -> D
     return Defect(name, "cushion", edge, along_m, 0.075, 3.0, 1.68, BOTH, 0.0, edge_m=0.6)
 
 
+MARKER_ROWS = (0.96, 0.03, 0.01)
+MARKER_HEIGHT_M = (0.03, 0.075)
+"""Shares of one, two and three rows of markers, and their height, m. Calibrated
+(docs/simulator.md)."""
+
+
 def marker(name: str, edge: int, along_m: float, rng: np.random.Generator) -> Defect:
-    """One to four rows of raised metal markers across the street, 20 to 45 mm high.
+    """One to three rows of raised metal markers across the street, 30 to 75 mm high.
+
+    Cast or pressed domes of some 0.2 m; heights calibrated (docs/simulator.md).
 
     >>> marker("m", 0, 50.0, np.random.default_rng(0)).kind
     'marker'
     """
-    rows = int(rng.integers(1, 5))
-    length = 0.12 + 0.4 * (rows - 1)
-    return Defect(name, "marker", edge, along_m, float(rng.uniform(0.02, 0.045)), length)
+    rows = int(rng.choice([1, 2, 3], p=MARKER_ROWS))
+    length = DOME_M + DOMES_APART_M * (rows - 1)
+    return Defect(name, "marker", edge, along_m, float(rng.uniform(*MARKER_HEIGHT_M)), length)
 
 
 def joint(name: str, edge: int, along_m: float, rng: np.random.Generator) -> Defect:
@@ -448,9 +472,7 @@ def _phantoms(
         edge = int(rng.choice(len(length), p=length / length.sum()))
         right = float(rng.uniform(-LANE_OFFSET_M, LANE_OFFSET_M))
         lat, lon = scene.network.place(edge, float(rng.uniform(0.0, length[edge])), right)
-        found.append(
-            Listed(f"asset-g{k:03d}", like.kind, float(lat[0]), float(lon[0]), like.owner)
-        )
+        found.append(Listed(f"asset-g{k:03d}", like.kind, float(lat[0]), float(lon[0]), like.owner))
     return found
 
 
@@ -496,7 +518,12 @@ def plan_outings(town: Town, *, trips: int, seed: int, minutes: float = 10.0) ->
     keen = rng.lognormal(0.0, 0.8, len(town.fleet))  # some upload daily, some once
     who = rng.choice(len(town.fleet), size=trips, p=keen / keen.sum())
     length = MEAN_SPEED_MS * 60.0 * minutes * rng.lognormal(0.0, 0.15, trips)
-    rows = zip(who.tolist(), day.tolist(), length.tolist(), strict=True)
+    free = np.zeros(len(town.fleet))
+    for k in range(trips):  # nobody drives two cars at once: twice the mean time is enough
+        day[k] = max(day[k], free[who[k]])
+        free[who[k]] = day[k] + 2 * length[k] / MEAN_SPEED_MS / DAY_S
+    order = np.argsort(day, kind="stable")
+    rows = zip(who[order].tolist(), day[order].tolist(), length[order].tolist(), strict=True)
     return tuple(Outing(k, *row) for k, row in enumerate(rows))
 
 

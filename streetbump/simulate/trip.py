@@ -33,17 +33,13 @@ from streetbump.simulate.gps import Fixes, Receiver, receive
 from streetbump.simulate.phone import Phone, record
 from streetbump.simulate.roads import Leg, Network, Way
 from streetbump.simulate.surface import STEP_M, wheel_paths
-from streetbump.simulate.vehicle import Car, Ride, ride, through_tyre
+from streetbump.simulate.vehicle import Car, Ride, buzzing, ride, ringing_s, stiffened, through_tyre
 
 SOLVE_HZ = 400.0
 """Rate at which the car is computed, Hz: 4 cm of road at 14 m/s, far below a contact patch."""
 
 TRACK_HZ = 10.0
 """Rate at which the receiver is told where it is, Hz: faster than any phone's fixes."""
-
-RING_S = 2.5
-"""How long a jolt rings, s: the softest car's bounce, at 1.03 Hz and a fifth of critical damping,
-is down to exp(-0.2 · 2π · 1.03 · 2.5) = 4 % by then."""
 
 FELT_MS2 = 1.0
 """Weaker jolts are not felt, m/s²: 0.1 g, half of what people call a bump. Chosen by us."""
@@ -64,12 +60,12 @@ SEEN_M = 0.05
 """Potholes wider than this in either direction times ten can be seen and steered round. Chosen by
 us."""
 
-SLOWED = {"hump": 1.0, "table": 1.15, "cushion": 1.2, "marker": 0.55, "rail": 1.6}
+SLOWED = {"hump": 1.0, "table": 1.15, "cushion": 1.2, "marker": 0.5, "rail": 1.6}
 """Kind → speed over it, as a multiple of the driver's speed over a Watts hump. Markers calibrated
 (docs/simulator.md), others chosen by us."""
 
 
-SLOW_BY = (0.6, 0.5)
+SLOW_BY = (0.8, 0.5)
 CALM = (0.4, 1.2)
 """Powers of length and height, and limits of the factor, in :func:`calm_ms`. Calibrated
 (docs/simulator.md)."""
@@ -228,6 +224,9 @@ def simulate_trip(
     force = felt_force(
         body, phone, pull_ms2=driven.pull_ms2, side_ms2=_side_ms2(way, driven, side)
     )  # fmt: skip
+    force[:, 2] += buzzing(
+        force[:, 2] - STANDARD_GRAVITY_MS2, share=car.buzz, rate_hz=SOLVE_HZ, rng=rng
+    )  # fmt: skip
     samples = record(force, rate_hz=SOLVE_HZ, phone=phone, rng=rng)
     behind = car.front_arm_m - phone.ahead_m
     fixes = _fixes(scene, way, driven, side, behind_m=behind, receiver=receiver, rng=rng)
@@ -239,11 +238,10 @@ def _slows(met: _Met) -> bool:
 
 
 def calm_ms(d: Defect, driver: Driver) -> float:
-    """The driver's speed over a thing across the road, m/s; over humps, the shorter and the
-    higher the slower.
+    """The driver's speed over a thing across the road, m/s.
 
-    A hump shakes a car by its height times (speed / length)²; drivers give way to half of that
-    (the exponents of `SLOW_BY`, calibrated: docs/simulator.md).
+    A hump shakes a car by its height times (speed / length)², so drivers are slower over short
+    and high ones (the exponents of `SLOW_BY`, calibrated: docs/simulator.md).
 
     >>> calm_ms(Defect("h", "hump", 0, 9.0, 0.0762, 3.658), Driver())
     6.7
@@ -259,8 +257,11 @@ def calm_ms(d: Defect, driver: Driver) -> float:
 def _care(
     met: list[_Met], driver: Driver, *, rng: np.random.Generator
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """Where the driver steers round a pothole that can be seen and by how much, m; and where
-    one is seen and slowed down for, and to which speed, m/s."""
+    """What the driver does about potholes that can be seen.
+
+    Where one is steered round, and by how much, m; and where one is slowed down for, and to which
+    speed, m/s.
+    """
     dodge, brake = [], []
     for m, chance in zip(met, rng.random(len(met)), strict=True):
         d = m.defect
@@ -312,7 +313,11 @@ def _ridden(
     The car is linear, so the surface and what lies in it are ridden apart and added: the truth
     about a defect is then what it did alone.
     """
-    smooth = ride(car, _under_wheels(_surface_along(scene, way), driven, car), rate_hz=SOLVE_HZ)
+    smooth = ride(
+        _on_surface(car, scene, way, driven),
+        _under_wheels(_surface_along(scene, way), driven, car),
+        rate_hz=SOLVE_HZ,
+    )
     touches = [_touch(driven, m, side_m=float(np.interp(m.s_m, way.s_m, side))) for m in met]
     jolts = _jolts(driven, touches, car=car)
     at = {"ahead_m": phone.ahead_m, "right_m": phone.right_m}
@@ -323,6 +328,16 @@ def _ridden(
         total[:, first : first + jolt.bounce_ms2.size] += _parts(jolt)
         found.append(_crossing(scene, driven, touch, jolt.up_ms2(**at), ground))
     return Ride(*total), tuple(c for c in found if c is not None)
+
+
+def _on_surface(car: Car, scene: Scene, way: Way, driven: Drive) -> Car:
+    """The car as the surface alone finds it, for the way's middle roughness and speed."""
+    edges = [(scene.network.edges[e], lane) for e, lane in way.legs]
+    gd = np.median([e.gd_of(lane) for e, lane in edges])
+    moving = driven.speed_ms[driven.speed_ms > 1.0]
+    return stiffened(
+        car, gd_m3=float(gd), speed_ms=float(np.median(moving)) if moving.size else 1.0
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -391,10 +406,11 @@ def _jolts(driven: Drive, touches: list[_Touch], *, car: Car) -> list[tuple[int,
     rung out before the next begins.
     """
     spans, heights = [], []
+    ring = int(ringing_s(car) * SOLVE_HZ)
     for touch in touches:
         end_m = touch.first_m + touch.height_m.shape[1] * STEP_M + car.wheelbase_m
         first, last = np.searchsorted(driven.s_m, [touch.first_m - LEAD_M, end_m])
-        last = min(int(last) + int(RING_S * SOLVE_HZ), len(driven.t_s))
+        last = min(int(last) + ring, len(driven.t_s))
         part = Drive(*(column[first:last] for column in _columns(driven)))
         spans.append((int(first), last - int(first)))
         heights.append(_under_wheels(touch.height_m, part, car, first_m=touch.first_m))

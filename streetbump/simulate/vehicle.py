@@ -9,13 +9,13 @@ leaves the road or does not fit into a hole - is done to the road beforehand
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from streetbump.model import Floats
 from streetbump.simulate.defects import TRACK_HALF_M
-from streetbump.simulate.surface import STEP_M
+from streetbump.simulate.surface import ISO_N0, STEP_M
 
 CONTACT_M = 0.2
 """Length over which a tyre averages the road, m: the IRI standard takes 0.25 m (Sayers 1995), a
@@ -46,6 +46,10 @@ class Car:
         Roll inertia over (mass · half track²).
     antiroll : float
         What anti-roll bars add to the springs when the wheels of an axle move apart, as a share.
+    buzz : float
+        How loudly doors, trim and load rattle, as a share of the jolting; see :func:`buzzing`.
+    friction_ms2 : float
+        Dry friction of the suspension over sprung mass, m/s²; see :func:`stiffened`.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Car:
     pitch_ratio: float
     roll_ratio: float = 0.7
     antiroll: float = 0.5
+    buzz: float = 0.0
+    friction_ms2: float = 0.0
 
     @property
     def front_arm_m(self) -> float:
@@ -143,6 +149,75 @@ def state_matrices(car: Car) -> tuple[Floats, Floats]:
     b = np.zeros((14, 4))
     b[10:, :] = np.diag(car.tyre_s2 / np.full(4, car.wheel_ratio))
     return a, b
+
+
+def stiffened(car: Car, *, gd_m3: float, speed_ms: float) -> Car:
+    """The car as it is on small waves: dry friction holds its springs, and they seem stiffer.
+
+    Equivalent linear form: a friction F that moves by X adds F / X to the stiffness (Gillespie
+    1992, ch. 5, on friction and rubber bushings). X is √2 times the standard deviation of the
+    suspension's stretch on a road of white slope, ``S / (8 ζ ω)`` with
+    ``S = (2π n₀)² Gd(n₀) v``. The damping ratio is kept, as friction damps too.
+
+    >>> stiffened(GOLDEN, gd_m3=64e-6, speed_ms=12.0) == GOLDEN  # without friction
+    True
+    """
+    if car.friction_ms2 <= 0:
+        return car
+    omega = np.sqrt(np.mean(car.spring_s2))
+    ratio = np.mean(car.damper_s1) / (2 * omega)
+    slope = (2 * np.pi * ISO_N0) ** 2 * gd_m3 * speed_ms
+    moved = np.sqrt(2 * slope / (8 * ratio * omega)) + 1e-4  # 0.1 mm: bushings give way
+    front, rear = car.spring_s2
+    grown = 1 + car.friction_ms2 / moved / float(np.mean(car.spring_s2))
+    by = float(min(grown, STIFFER_MOST))
+    soft = np.sqrt(by)
+    return replace(
+        car, spring_s2=(front * by, rear * by),
+        damper_s1=(float(car.damper_s1[0] * soft), float(car.damper_s1[1] * soft)),
+    )  # fmt: skip
+
+
+STIFFER_MOST = 4.0
+"""Friction makes springs seem at most so many times as stiff: bushings give way. Chosen by us."""
+
+BUZZ_HZ = (13.0, 30.0)
+BUZZ_FROM_HZ = 3.0
+BUZZ_S = 0.15
+"""A body is not rigid: it bends at 15-30 Hz (Gillespie 1992, ch. 5), and what is loose in it
+rattles. Band of that, from which frequency on jolting excites it, and how long it follows.
+Calibrated (docs/simulator.md)."""
+
+
+def buzzing(up_ms2: Floats, *, share: float, rate_hz: float, rng: np.random.Generator) -> Floats:
+    """What a body that is not rigid adds to its own vertical acceleration, (n,), m/s².
+
+    Noise in the band `BUZZ_HZ` whose standard deviation is `share` of the running root mean square
+    of what lies above `BUZZ_FROM_HZ`.
+
+    >>> buzzing(np.zeros(400), share=0.2, rate_hz=400.0, rng=np.random.default_rng(0)).any()
+    np.False_
+    """
+    from scipy.ndimage import uniform_filter1d
+    from scipy.signal import butter, sosfilt
+
+    if share <= 0 or up_ms2.size == 0:
+        return np.zeros_like(up_ms2)
+    fast = sosfilt(butter(1, BUZZ_FROM_HZ, btype="high", fs=rate_hz, output="sos"), up_ms2)
+    level = np.sqrt(np.maximum(uniform_filter1d(fast**2, round(BUZZ_S * rate_hz) | 1), 0.0))
+    band = butter(2, BUZZ_HZ, btype="bandpass", fs=rate_hz, output="sos")
+    noise = sosfilt(band, rng.standard_normal(up_ms2.size))
+    gain = np.sqrt(np.sum(sosfilt(band, np.eye(1, round(rate_hz))[0]) ** 2))
+    return np.asarray(share * level * noise / gain)
+
+
+def ringing_s(car: Car) -> float:
+    """How long a jolt rings until a twentieth is left of it, s: three times its slowest decay.
+
+    >>> round(ringing_s(GOLDEN), 1)
+    1.2
+    """
+    return float(-3.0 / np.linalg.eigvals(state_matrices(car)[0]).real.max())
 
 
 def ride(car: Car, wheels_m: Floats, *, rate_hz: float) -> Ride:
