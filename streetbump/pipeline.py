@@ -99,9 +99,13 @@ class UploadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """As JSON, always the same text for the same options."""
         return msgspec.json.encode(self).decode()
 
-    def for_reader(self, files: Files) -> ReadOptions:
-        """As the reader wants them; the position file is read here."""
+    def for_reader(self, files: Files, *, local: bool) -> ReadOptions:
+        """As the reader wants them; the position file is read here.
+
+        `local` files were named by the operator and did not come in through a live door.
+        """
         return ReadOptions(
+            local=local,
             tz=self.tz,
             date=date.fromisoformat(self.date) if self.date else None,
             columns=parse_column_map(self.columns, where="--columns") if self.columns else None,
@@ -328,7 +332,7 @@ def take_in(job: _Job) -> TakenIn:
     try:
         data = job.files.read(Path(upload.source))
         options = msgspec.json.decode(upload.options, type=UploadOptions)
-        how = options.for_reader(job.files)
+        how = options.for_reader(job.files, local=not upload.live)
     except FileNotFoundError:
         return TakenIn((), (), vanished=True)
     except OSError as exc:

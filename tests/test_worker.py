@@ -25,6 +25,8 @@ from streetbump import commands, worker
 from streetbump.config import Settings, shipped_settings
 from streetbump.model import upload_id_of
 from streetbump.pipeline import Progress, Status
+from streetbump.simulate.town import drive_outing, named_town, plan_outings
+from streetbump.simulate.writers import About, write
 from streetbump.stores.files import Files
 from streetbump.worker import work
 
@@ -545,3 +547,24 @@ def wait_for(condition: Callable[[], object], *, at_most_s: float = 60.0) -> Non
     while not condition():
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.05)
+
+
+def test_parquet_is_read_from_a_named_path_and_never_from_the_inbox(workshop: Workshop) -> None:
+    """The operator's own Parquet gives its trip; the same bytes in the inbox are refused."""
+    town = named_town("small", seed=11)
+    (outing,) = plan_outings(town, trips=1, seed=11, minutes=3.0)
+    about = About(device="phone-x", start_utc_s=1_772_440_000.0, platform="android", tz="UTC")
+    data = write(drive_outing(town, outing, seed=11), about=about, logger="parquet")
+    inbox = workshop.folder / "inbox"
+    inbox.mkdir()
+    rename_in(inbox, "trip.parquet", data)
+    drain(workshop, inbox)
+    (note,) = notes(inbox)
+    assert (note["file"], note["reason"]) == ("trip.parquet", "UNSUPPORTED_TYPE")
+    assert workshop.open().store.counts()["trips"] == 0
+
+    path = workshop.folder / "trip.parquet"
+    path.write_bytes(data)
+    session = workshop.open("named")
+    take_in(session, [str(path)])
+    assert session.store.counts()["trips"] == 1

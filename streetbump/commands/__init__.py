@@ -91,7 +91,9 @@ class TripOptions:
             trust_unnamed=self.trust_unnamed,
         )
         try:
-            options.for_reader(Files())  # a wrong zone or date is said before anything is queued
+            options.for_reader(
+                Files(), local=True
+            )  # a wrong zone or date is said before anything is queued
         except ValueError as exc:
             raise UsageError(f"--date {self.date}: {exc}") from exc
         return options
@@ -177,7 +179,7 @@ def detect_files(
         All candidates, not only those at the operating point.
     """
     key = b"detect stores nothing"  # a pseudonym is never shown here
-    how = options.for_upload(door_key=key).for_reader(Files())
+    how = options.for_upload(door_key=key).for_reader(Files(), local=True)
     tables, refused = [], []
     for name, data in _contents(paths, stdin):
         on_file(name)
@@ -781,7 +783,7 @@ def doctor_trip(
     path: str, options: TripOptions, *, settings: Settings, stdin: Callable[[], bytes]
 ) -> list[dict[str, Any]]:
     """What was seen in a trip file, what was assumed and why: one record per trip or refusal."""
-    how = options.for_upload(door_key=b"doctor stores nothing").for_reader(Files())
+    how = options.for_upload(door_key=b"doctor stores nothing").for_reader(Files(), local=True)
     records: list[dict[str, Any]] = []
     for name, data in _contents([path], stdin):
         for row in read(data, name=Path(name).name, options=how, pseudonym=_nobody):

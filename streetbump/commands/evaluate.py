@@ -67,6 +67,7 @@ class Case:
     described: bool
     truth: pd.DataFrame
     sites: pd.DataFrame | None
+    crossings: pd.DataFrame | None
     obstacles: Path | None
     options: TripOptions
 
@@ -158,13 +159,15 @@ def _case(
     d = described or Description()
     folder = truth.parent
     sites = folder / d.sites
-    obstacles = folder / d.obstacles if d.obstacles else None
+    obstacles, crossings = (folder / f if f else None for f in (d.obstacles, d.crossings))
     if d.columns and options.columns is None and where is not None:
         options = replace(options, columns=where.parent / d.columns)
     if d.tz and options.tz is None:
         options = replace(options, tz=d.tz)
     more = known.parse_sites(_text(sites), where=str(sites)) if sites.is_file() else None
-    apart = {p.resolve() for p in (truth, sites, folder / DESCRIPTION, obstacles) if p}
+    met = known.parse_crossings(_text(crossings), where=str(crossings)) if crossings else None
+    beside = (truth, sites, folder / DESCRIPTION, obstacles, crossings)
+    apart = {p.resolve() for p in beside if p}
     return Case(
         name=d.name or name,
         files=_wanted({r: p for r, p in files.items() if p.resolve() not in apart}, d),
@@ -172,6 +175,7 @@ def _case(
         described=described is not None,
         truth=known.with_places(known.parse_truth(_text(truth), where=str(truth)), more),
         sites=more,
+        crossings=met,
         obstacles=obstacles,
         options=options,
     )
@@ -222,7 +226,9 @@ def _jobs(case: Case, settings: Settings) -> tuple[list[_Job], list[str]]:
     ids = known.trip_ids(list(case.files), list(kind_of), rule=d.trip_id)
     every_trip = bool((truth["kind"] == "site").any()) or d.unlisted == "no-events"
     with_peers = bool(truth["kind"].isin(["event", "site"]).any())
-    how = case.options.for_upload(door_key=b"evaluate stores nothing").for_reader(Files())
+    how = case.options.for_upload(door_key=b"evaluate stores nothing").for_reader(
+        Files(), local=True
+    )
     jobs, skipped = [], []
     for rel, path in case.files.items():
         trip_id = ids.get(rel, "")
@@ -375,7 +381,9 @@ def _place_figures(
             )
         )  # fmt: skip
     tell(f"{case.name}: grouping the peers' jolts")
-    return score_sites(shots, trips, case.truth, case.sites, description=case.description)
+    return score_sites(
+        shots, trips, case.truth, case.sites, case.crossings, description=case.description
+    )
 
 
 def _snapshots(

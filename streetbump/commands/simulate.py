@@ -25,6 +25,7 @@ from streetbump.simulate.town import (
 )
 from streetbump.simulate.truth import (
     Driven,
+    crossings_csv,
     dataset_toml,
     inventory_geojson,
     sites_csv,
@@ -161,6 +162,7 @@ def simulate(
     texts = {
         "truth.csv": truth_csv(town, driven),
         "sites.csv": sites_csv(town, driven),
+        "crossings.csv": crossings_csv(driven),
         "inventory.geojson": inventory_geojson(town),
         "streets.geojson": streets_geojson(town),
         "dataset.toml": dataset_toml(town, ending=ENDING[order.logger]),

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.detect.locate import Track
-from streetbump.geo import ecef_mm, from_local_m, local_m
+from streetbump.geo import bearing_deg, ecef_mm, from_local_m, local_m
 from streetbump.model import Bools, Floats, Ints, JoltClass
 from streetbump.report import scoring
 from streetbump.report.hearing import GRID_G, Heard
@@ -107,15 +107,24 @@ def score_sites(
     trips: Sequence[Heard],
     truth: pd.DataFrame,
     more: pd.DataFrame | None,
+    crossings: pd.DataFrame | None = None,
     *,
     description: Description,
 ) -> list[Figure]:
-    """Every table of places; `trips` in time order, the last snapshot holds all of them."""
+    """Every table of places; `trips` in time order, the last snapshot holds all of them.
+
+    `crossings` (trip_id, site_id) says which trip passed which site while it was there; without
+    it a trip has passed what its track came near to.
+    """
     sites = site_table(truth, more, description=description)
     if len(sites) == 0 or not snapshots:
         return []
     tracks = [h.track for h in trips]
-    town = Town(sites, visits(sites, tracks), tracks, _felt(sites, truth))
+    if crossings is None:
+        near = visits(sites, tracks)
+    else:
+        near = crossed(sites, [h.trip_id for h in trips], crossings)
+    town = Town(sites, near, tracks, _felt(sites, truth))
     figures: list[Figure] = []
     for shot in snapshots:
         for method, reports in ours_of(shot).items():
@@ -174,6 +183,43 @@ def visits(points: pd.DataFrame, tracks: Sequence[Track]) -> Bools:
         lat, lon = _along(track)
         if len(lat) and len(at):
             near[:, k] = cKDTree(ecef_mm(lat, lon) / 1000.0).query(at)[0] <= PASS_M
+    return near
+
+
+def lane_passes(points: pd.DataFrame, tracks: Sequence[Track]) -> Ints:
+    """How many trips passed each point in the busier of its two directions, (n_points,).
+
+    A report does not say in which lane it lies; the lane with more trips is the likelier one.
+    """
+    from scipy.spatial import cKDTree
+
+    at = ecef_mm(points["lat_deg"].to_numpy(), points["lon_deg"].to_numpy()) / 1000.0
+    course = np.full((len(points), len(tracks)), np.nan)
+    for k, track in enumerate(tracks):
+        lat, lon = _along(track)
+        if len(lat) > 1 and len(at):
+            away, point = cKDTree(ecef_mm(lat, lon) / 1000.0).query(at)
+            psi = np.radians(bearing_deg(lat[:-1], lon[:-1], lat[1:], lon[1:]))
+            course[:, k] = np.where(away <= PASS_M, psi[np.minimum(point, len(psi) - 1)], np.nan)
+    # Courses doubled have one mean direction for both lanes: the axis of the street.
+    axis = np.angle(np.nansum(np.exp(2j * course), axis=1)) / 2
+    onward = np.cos(course - axis[:, None])
+    return np.maximum((onward > 0).sum(axis=1), (onward < 0).sum(axis=1))
+
+
+def crossed(sites: pd.DataFrame, trip_ids: Sequence[str], crossings: pd.DataFrame) -> Bools:
+    """Which trips drove past which sites in their lane while they were there, (n_sites, n_trips).
+
+    >>> sites = pd.DataFrame({"site_id": ["a", "b"]})
+    >>> met = pd.DataFrame({"trip_id": ["t2"], "site_id": ["b"]})
+    >>> crossed(sites, ["t1", "t2"], met).tolist()
+    [[False, False], [False, True]]
+    """
+    site = pd.Index(sites["site_id"]).get_indexer(crossings["site_id"])
+    trip = pd.Index(trip_ids).get_indexer(crossings["trip_id"])
+    known = (site >= 0) & (trip >= 0)
+    near = np.zeros((len(sites), len(trip_ids)), np.bool_)
+    near[site[known], trip[known]] = True
     return near
 
 
@@ -243,13 +289,15 @@ class Town:
         pairs = _match(reports, self.sites.iloc[site])
         report_of = np.full(len(site), -1)
         report_of[pairs.truth] = pairs.found
+        report_passes = lane_passes(reports, self.tracks[:n_trips])
+        report_passes[pairs.found] = passes[site[pairs.truth]]
         hit = np.zeros(len(reports), np.bool_)
         hit[pairs.found] = True
         return Tally(
             site=site,
             site_passes=passes[site],
             report_of=report_of,
-            report_passes=visits(reports, self.tracks[:n_trips]).sum(axis=1),
+            report_passes=report_passes,
             hit=hit,
             other=self._others(reports, hit),
             away_m=_away(reports, self.sites.iloc[site], pairs),

@@ -63,9 +63,10 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         For people; else the folder's name.
     trips : tuple of str
         Glob patterns of the recordings, relative to the folder; else every file.
-    truth, sites, obstacles : str
-        Files of the folder. ``sites.csv`` is read where there is one; obstacles are imported
-        before the trips where places are scored.
+    truth, sites, crossings, obstacles : str
+        Files of the folder. ``sites.csv`` is read where there is one; ``crossings`` says which
+        trip drove past which site while it was there; obstacles are imported before the trips
+        where places are scored.
     columns : str or None
         Column map, relative to this description.
     tz : str or None
@@ -98,6 +99,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     trips: tuple[_Name, ...] = ()
     truth: _Name = "truth.csv"
     sites: _Name = "sites.csv"
+    crossings: _Name | None = None
     obstacles: _Name | None = None
     columns: _Name | None = None
     tz: _Name | None = None
@@ -239,6 +241,16 @@ def parse_sites(text: str, *, where: str) -> pd.DataFrame:
     np.float64(nan)
     """
     return _table(text, text_names=SITE_TEXT, numbers=SITE_NUMBERS, needed=SITE_NEEDED, where=where)
+
+
+def parse_crossings(text: str, *, where: str) -> pd.DataFrame:
+    r"""Which trip drove past which site while it was there, and whether it was felt.
+
+    >>> parse_crossings("trip_id,site_id,felt\nt1,s1,1\n", where="c")["felt"].tolist()
+    [1.0]
+    """
+    names = ("trip_id", "site_id")
+    return _table(text, text_names=names, numbers=("felt",), needed=names, where=where)
 
 
 def _table(

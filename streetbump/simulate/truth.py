@@ -2,7 +2,7 @@
 
 ``truth.csv`` has the columns of every truth table (docs/evaluate.md): one row per felt crossing
 (``event``) and one per thing in the road (``site``). ``sites.csv`` adds what a site is and how
-often it was driven over and felt.
+often it was driven over and felt; ``crossings.csv`` has every drive past every site, felt or not.
 """
 
 from __future__ import annotations
@@ -83,6 +83,28 @@ def truth_csv(town: Town, driven: Sequence[Driven]) -> str:
 
 def _s(seconds: float) -> str:
     return f"{seconds:.3f}"
+
+
+CROSSING_COLUMNS = (
+    "trip_id", "site_id", "t_s", "wheels", "speed_ms", "peak_ms2", "noise_ms2", "felt",
+)  # fmt: skip
+"""Columns of ``crossings.csv``; times as in the truth table, the rest as in ``Crossing``."""
+
+
+def crossings_csv(driven: Sequence[Driven]) -> str:
+    """Every drive past every site in its lane, by trip and time.
+
+    >>> crossings_csv([]).splitlines()
+    ['trip_id,site_id,t_s,wheels,speed_ms,peak_ms2,noise_ms2,felt']
+    """
+    rows = [
+        (d.trip_id, c.defect_id, _s(c.t_s - d.first_s), c.wheels, f"{c.speed_ms:.2f}",
+         f"{c.peak_ms2:.3f}", f"{c.noise_ms2:.3f}", int(c.felt))
+        for d in driven for c in d.crossings
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(CROSSING_COLUMNS)).to_csv(
+        index=False, lineterminator="\n"
+    )
 
 
 SITE_COLUMNS = (
@@ -194,6 +216,7 @@ def dataset_toml(town: Town, *, ending: str) -> str:
         f'name = "{town.name}-{town.seed}"\n'
         f'trips = ["trips/*.{ending}"]\n'
         'trip_id = "stem"\n'
+        'crossings = "crossings.csv"\n'
         'obstacles = "inventory.geojson"\n'
         "seen_in_training = false\n"
     )
