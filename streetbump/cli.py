@@ -369,6 +369,36 @@ def detect(paths: tuple[str, ...], **values: Any) -> None:
 
 
 @main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.option("--rate-hz", type=click.FloatRange(min=2, max=10_000), required=True,
+              help="Samples per second of the files.")  # fmt: skip
+@settings_option
+@click.option("--format", "kind", type=click.Choice(["table", "jsonl", "csv"]),
+              help="How data is written; a table on a terminal, else JSON lines.")  # fmt: skip
+@click.option("-o", "--output", "output", metavar="FILE", type=click.Path(path_type=Path),
+              help="Write data to FILE: .csv .jsonl .parquet by ending.")  # fmt: skip
+@quiet_options
+def classify(paths: tuple[str, ...], rate_hz: float, **values: Any) -> None:
+    """Say what kind of jolt each file holds.
+
+    FILE has one column, with or without a header: vertical acceleration in m/s². The jolt is
+    its strongest moment; 1.2 s around it are looked at.
+    """
+    from streetbump.commands import load_settings
+    from streetbump.commands.classify import classify_files
+    from streetbump.config import shipped_settings
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    settings = load_settings(values["settings_path"]) or shipped_settings()
+    with words.progress("classify") as tell:
+        found = classify_files(paths, rate_hz=rate_hz, settings=settings, on_file=tell)
+    words.refused(found.rejected)
+    _emit(found.rows, values["kind"], values["output"])
+    if len(found.rejected):
+        sys.exit(1)
+
+
+@main.command()
 @click.option("--bbox", metavar="W,S,E,N", help="Only within west,south,east,north (degrees).")
 @click.option(
     "--class",

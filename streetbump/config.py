@@ -54,11 +54,15 @@ class DetectSettings(_Strict, frozen=True):
     gravity_s: Annotated[float, Meta(gt=0)]  # window of the gravity estimate
     highpass_s: Annotated[float, Meta(gt=0)]  # window of the mean that is taken off
     handling_deg: Annotated[float, Meta(gt=0, le=180)]  # gravity turning more: a hand, not a road
-    short_s: Annotated[float, Meta(gt=0)]  # short window of the characteristic function
+    short_s: Annotated[float, Meta(gt=0)]  # each of two means in a row that make the level, s
     noise_s: Annotated[float, Meta(gt=0)]  # span of the trip's own noise around a moment
     noise_floor_ms2: Annotated[float, Meta(gt=0)]  # noise is never taken for less than this
-    on_ratio: Annotated[float, Meta(gt=1)]  # trigger on above this many times the noise
-    off_ratio: Annotated[float, Meta(gt=0)]  # and off again below this
+    noise_power: Annotated[float, Meta(ge=0, le=1)]  # 0: plain size, 1: ratio to the own noise
+    usual_noise_ms2: Annotated[float, Meta(gt=0)]  # where the score is that ratio
+    speed_power: Annotated[float, Meta(ge=0, le=1)]  # jolts of the road grow with speed to this
+    usual_speed_ms: Annotated[float, Meta(gt=0)]  # where the score is not changed by speed
+    on_ratio: Annotated[float, Meta(gt=1)]  # least score of a candidate that is kept
+    off_ratio: Annotated[float, Meta(gt=0)]  # a jolt has ended below this score
     merge_s: Annotated[float, Meta(ge=0)]  # two axles and a rebound are one jolt
     report_score: Annotated[float, Meta(gt=0)]  # the operating point of `detect`
     min_speed_ms: Annotated[float, Meta(ge=0)]  # slower: parking, hands, doors

@@ -23,7 +23,7 @@ from streetbump.detect.signal import Signal, prepare
 from streetbump.detect.trigger import Triggers, characteristic, find
 from streetbump.model import BUMPS, P_COLUMNS, Detection, Trip
 
-ALGORITHM = "detect-2"
+ALGORITHM = "detect-3"
 """Changes whenever the same settings would give other jolts: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "detect"]
@@ -50,7 +50,7 @@ def detect(trip: Trip, *, settings: DetectSettings, model: JoltModel) -> Detecti
         return Detection(BUMPS.empty(), passes)
     speed = locate(track, signal.t_ns).speed_ms
     moving = ~(speed < settings.min_speed_ms)  # an unknown speed counts as moving
-    cf = characteristic(signal, moving=moving, settings=settings)
+    cf = characteristic(signal, speed_ms=speed, settings=settings)
     found = find(signal, cf, settings=settings)
     found = found.narrow(moving[found.peak] & signal.usable[found.peak])
     place = locate(track, signal.t_ns[found.peak])

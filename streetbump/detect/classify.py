@@ -1,47 +1,59 @@
 """What kind of jolt: calibrated class probabilities from 1.2 s around the peak.
 
-A multinomial logistic regression on some thirty physical features and their squares. Its numbers
-ship as plain JSON with a card (``docs/models/jolt-model-1.md``); ``scripts/train_classifier.py``
-makes both. The probabilities assume that all eight classes are equally common beforehand, so that
-they can be multiplied across passes and with a prior of one's own.
+Two views of the same window, each with a verdict of its own:
+
+- *kernels* (:mod:`~streetbump.detect.kernels`): shares of strong answers of many small filters,
+  weighed by a ridge regression;
+- *physical* (:mod:`~streetbump.detect.features`): 243 features, weighed by a logistic regression
+  on how near the jolt is to each of some hundreds of known ones (a Gaussian kernel).
+
+The mean of their logarithms, divided by a temperature, gives the probabilities. They assume that
+all eight classes are equally common beforehand, so that they can be multiplied across passes and
+with a prior of one's own. The numbers ship as plain JSON with a card
+(``docs/models/jolt-model-2.md``); ``scripts/train_classifier.py`` makes both.
 
 Windows are cut from the vertical acceleration with a moving mean of 1 s taken off, at 50 Hz, with
 the largest magnitude at index 30 (:func:`cut_windows`). The length never varies, and what lies
-beyond the ends of a series is mirrored, so neither tells how long a recording was.
+beyond the ends of a series is mirrored.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from importlib import resources
 
 import msgspec
 import numpy as np
 
+from streetbump.detect.features import (
+    PEAK_AT,
+    WINDOW_HZ,
+    WINDOW_S,
+    WINDOW_SAMPLES,
+    clean,
+    features,
+)
+from streetbump.detect.kernels import Floats32, kernel_shares
 from streetbump.model import Floats, Ints
 
-WINDOW_S = 1.2
-"""Length of a window, s. Chosen by us: two axles at 5 m/s fit, and a longer one would show in
-its padding how long a clip was."""
-WINDOW_HZ = 50.0
-"""Rate of a window, Hz: that of the labelled recordings it is trained on (González 2017)."""
-WINDOW_SAMPLES = 60
-"""Samples of a window: ``WINDOW_S * WINDOW_HZ``."""
-PEAK_AT = WINDOW_SAMPLES // 2
-"""Index of the peak in a window."""
+__all__ = [
+    "PEAK_AT", "SHIPPED_MODEL", "WINDOW_HZ", "WINDOW_S", "WINDOW_SAMPLES", "JoltModel",
+    "class_probabilities", "clean", "cut_windows", "features", "load_model", "log_views",
+    "nearness", "softmax",
+]  # fmt: skip
 
-SHIPPED_MODEL = "jolt-model-1.json"
+SHIPPED_MODEL = "jolt-model-2.json"
 
-BANDS_HZ = ((0.5, 3.0), (3.0, 8.0), (8.0, 15.0), (15.0, 25.1))
-"""Bands whose share of the energy is a feature: body bounce and pitch, what lies between, wheel
-hop, and edges. Chosen by us from the resonances of a passenger car (Gillespie 1992, ch. 5)."""
+LEAST_P = 1e-4
+"""A view's verdict counts as at least this, so that neither alone can rule a class out."""
 
-_TINY = 1e-6
-_SILENT_MS2 = 1e-3  # below a hundredth of a phone's noise: logarithms stop here
+Row = tuple[float, ...]
+Rows = tuple[Row, ...]
 
 
-class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """The numbers of a trained classifier.
 
     Attributes
@@ -50,18 +62,25 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Name of the model, and where its card stands in the repository.
     classes : tuple of str
         The eight classes in the order of the columns of probabilities.
-    features : tuple of str
-        Names of the inputs, in order.
-    centre, scale : (k,) tuple of float
-        Mean and standard deviation of each feature in training.
+    thresholds : (14, 84, 6) nested tuples of float
+        Of the kernels' answers, m/s².
+    kernel_weights, kernel_bias : (7056, 8), (8,)
+        The ridge regression on the kernels' shares.
+    sharpness : float
+        What the ridge's scores are multiplied by to become logits.
+    centre, scale : (243,)
+        Mean and standard deviation of each physical feature in training.
     limit : float
         Standardised features are clipped to ± this, so that no single one runs away.
-    weights : 8 tuples of 2 k floats
-        Coefficients of the standardised features and of their squares.
-    bias : (8,) tuple of float
+    landmarks : (k, 243)
+        Standardised features of the known jolts that others are compared with.
+    width : float
+        How fast nearness falls with the mean squared difference of features.
+    near_weights, near_bias : (k, 8), (8,)
+        The logistic regression on nearness.
     temperature : float
-        What logits are divided by (Guo et al. 2017, arXiv 1706.04599).
-    prior : (8,) tuple of float
+        What the mean of both is divided by (Guo et al. 2017, arXiv 1706.04599).
+    prior : (8,)
         The classes' shares assumed in training; what slow phones are mixed with.
     slow_rate_hz, slow_share : tuple of float
         Sampling rates and how much of the verdict is kept there; in between linear.
@@ -70,21 +89,56 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     card: str
     classes: tuple[str, ...]
-    features: tuple[str, ...]
-    centre: tuple[float, ...]
-    scale: tuple[float, ...]
+    thresholds: tuple[Rows, ...]
+    kernel_weights: Rows
+    kernel_bias: Row
+    sharpness: float
+    centre: Row
+    scale: Row
     limit: float
-    weights: tuple[tuple[float, ...], ...]
-    bias: tuple[float, ...]
+    landmarks: Rows
+    width: float
+    near_weights: Rows
+    near_bias: Row
     temperature: float
-    prior: tuple[float, ...]
-    slow_rate_hz: tuple[float, ...]
-    slow_share: tuple[float, ...]
+    prior: Row
+    slow_rate_hz: Row
+    slow_share: Row
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Identity of the numbers: 16 hex digits of their SHA-256."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The numbers as arrays, made once."""
+        return Arrays(
+            thresholds=np.array(self.thresholds, np.float32),
+            kernel_weights=np.array(self.kernel_weights, np.float32),
+            kernel_bias=np.array(self.kernel_bias),
+            centre=np.array(self.centre),
+            scale=np.array(self.scale),
+            landmarks=np.array(self.landmarks),
+            near_weights=np.array(self.near_weights),
+            near_bias=np.array(self.near_bias),
+            prior=np.array(self.prior),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """What :class:`JoltModel` holds, as arrays of the same names and shapes."""
+
+    thresholds: Floats32
+    kernel_weights: Floats32
+    kernel_bias: Floats
+    centre: Floats
+    scale: Floats
+    landmarks: Floats
+    near_weights: Floats
+    near_bias: Floats
+    prior: Floats
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +146,7 @@ def load_model() -> JoltModel:
     """The classifier that ships with this release.
 
     >>> load_model().name
-    'jolt-model-1'
+    'jolt-model-2'
     """
     data = resources.files("streetbump.data").joinpath(SHIPPED_MODEL).read_bytes()
     return msgspec.json.decode(data, type=JoltModel)
@@ -124,13 +178,13 @@ def cut_windows(vertical_ms2: Floats, peaks: Ints, *, rate_hz: float) -> Floats:
 def class_probabilities(windows: Floats, *, rate_hz: float, model: JoltModel) -> Floats:
     """Probability of each class for each window, (n, 8), in the order of ``model.CLASSES``.
 
-    Rows sum to 1. Below 25 Hz the verdict is mixed with the prior, the more the slower the phone
-    was: what happened between its samples is unknown.
+    Rows sum to 1. For slow phones the verdict is mixed with the prior, the more the slower the
+    phone was: what happened between its samples is unknown.
 
     Parameters
     ----------
     windows : (n, 60) float64
-        As :func:`cut_windows` makes them; NaN counts as 0.
+        As :func:`cut_windows` makes them; NaN counts as 0, no window gives no row.
     rate_hz : float
         Rate at which the phone sampled, Hz.
 
@@ -138,26 +192,33 @@ def class_probabilities(windows: Floats, *, rate_hz: float, model: JoltModel) ->
     >>> p.shape, p.sum(axis=1).round(6).tolist()
     ((2, 8), [1.0, 1.0])
     """
-    z = terms(
-        features(windows),
-        centre=np.array(model.centre),
-        scale=np.array(model.scale),
-        limit=model.limit,
-    )
-    logits = (z @ np.array(model.weights).T + np.array(model.bias)) / model.temperature
-    certain = softmax(logits)
+    certain = softmax(np.mean(log_views(windows, model), axis=0) / model.temperature)
     share = np.interp(rate_hz, model.slow_rate_hz, model.slow_share)
-    return np.asarray(share * certain + (1 - share) * np.array(model.prior))
+    return np.asarray(share * certain + (1 - share) * model.arrays.prior)
 
 
-def terms(x: Floats, *, centre: Floats, scale: Floats, limit: float) -> Floats:
-    """What the regression weighs: standardised, clipped features, then their squares, (n, 2 k).
+def log_views(windows: Floats, model: JoltModel) -> Floats:
+    """Logarithm of the probabilities by each view alone, (2, n, 8): kernels, physical.
 
-    >>> terms(np.array([[5.0]]), centre=np.array([1.0]), scale=np.array([2.0]), limit=4.0).tolist()
-    [[2.0, 4.0]]
+    >>> log_views(np.empty((0, 60)), load_model()).shape
+    (2, 0, 8)
     """
-    z = np.clip((x - centre) / scale, -limit, limit)
-    return np.column_stack((z, z**2))
+    v, has = clean(windows), model.arrays
+    score = kernel_shares(v, has.thresholds) @ has.kernel_weights + has.kernel_bias
+    z = np.clip((features(v) - has.centre) / has.scale, -model.limit, model.limit)
+    near = nearness(z, has.landmarks, width=model.width) @ has.near_weights + has.near_bias
+    both = (softmax(model.sharpness * score), softmax(near))
+    return np.log(np.maximum(both, LEAST_P))
+
+
+def nearness(z: Floats, landmarks: Floats, *, width: float) -> Floats:
+    """How near each row is to each landmark, (n, k), 0 to 1: a Gaussian kernel.
+
+    >>> nearness(np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 1.0]]), width=1.0).round(3)
+    array([[1.   , 0.368]])
+    """
+    squared = (z**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * z @ landmarks.T
+    return np.asarray(np.exp(-width / landmarks.shape[1] * np.maximum(squared, 0.0)))
 
 
 def softmax(logits: Floats) -> Floats:
@@ -168,106 +229,3 @@ def softmax(logits: Floats) -> Floats:
     """
     grown = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(grown / grown.sum(axis=1, keepdims=True))
-
-
-def features(windows: Floats) -> Floats:
-    """Physical features of each window, (n, k) in the order of `FEATURES`; never NaN.
-
-    Parameters
-    ----------
-    windows : (n, 60) float64
-        As :func:`cut_windows` makes them, m/s²; NaN counts as 0, zero rows give zero rows.
-
-    >>> features(np.zeros((3, 60))).shape == (3, len(FEATURES))
-    True
-    >>> features(np.empty((0, 60))).shape == (0, len(FEATURES))
-    True
-    """
-    v = np.nan_to_num(np.asarray(windows, dtype=np.float64), posinf=0.0, neginf=0.0)
-    v = v.reshape(-1, WINDOW_SAMPLES)
-    parts = (_sizes(v), _durations(v), _swings(v), _envelope(v), _spectrum(v), _echo(v))
-    return np.column_stack(parts)
-
-
-FEATURES = (
-    "log_peak", "log_rms", "crest", "log_jerk",
-    "half_peak_s", "quarter_peak_s", "half_span_s", "zero_crossings",
-    "first_swing", "largest_swing", "up_share", "skewness",
-    *(f"envelope_{k}" for k in range(6)), "after_before",
-    *(f"band_{lo:g}_{hi:.0f}" for lo, hi in BANDS_HZ), "centroid_hz", "spread_hz",
-    "echo", "echo_lag_s", "echo_dip",
-)  # fmt: skip
-"""Names of the features, in order."""
-
-
-def _peak(v: Floats) -> Floats:
-    return np.maximum(np.abs(v).max(axis=1), _SILENT_MS2)
-
-
-def _rms(v: Floats) -> Floats:
-    return np.sqrt(np.mean(v**2, axis=1) + _SILENT_MS2**2 / 4)
-
-
-def _sizes(v: Floats) -> Floats:
-    """How strong, how peaked, how sharp."""
-    jerk = np.diff(v, axis=1)
-    fourth = np.mean(v**4, axis=1) / _rms(v) ** 4
-    return np.column_stack(
-        (np.log(_peak(v)), np.log(_rms(v)), np.log(fourth + 1), np.log(_rms(jerk) / _rms(v)))
-    )
-
-
-def _durations(v: Floats) -> Floats:
-    """How long it stays above half and a quarter of its peak, from first to last, and crossings."""
-    size = np.abs(v) / _peak(v)[:, None]
-    half, quarter = size > 0.5, size > 0.25
-    span = WINDOW_SAMPLES - half[:, ::-1].argmax(axis=1) - half.argmax(axis=1)
-    crossings = (np.signbit(v[:, 1:]) != np.signbit(v[:, :-1])).sum(axis=1)
-    counts = np.column_stack((half.sum(axis=1), quarter.sum(axis=1), span, crossings))
-    return counts / WINDOW_HZ
-
-
-def _swings(v: Floats) -> Floats:
-    """Up or down first, up or down most: a hole drops the wheel, a lid lifts it."""
-    size = v / _peak(v)[:, None]
-    first = np.take_along_axis(size, (np.abs(size) > 0.5).argmax(axis=1)[:, None], axis=1)[:, 0]
-    largest = np.take_along_axis(size, np.abs(size).argmax(axis=1)[:, None], axis=1)[:, 0]
-    up, down = np.maximum(v.max(axis=1), 0.0), np.maximum(-v.min(axis=1), 0.0)
-    skew = np.mean(v**3, axis=1) / _rms(v) ** 3
-    return np.column_stack(
-        (np.sign(first), np.sign(largest), up / np.maximum(up + down, _SILENT_MS2), skew)
-    )
-
-
-def _envelope(v: Floats) -> Floats:
-    """Where the energy lies: logarithm of its share in six parts, and after over before."""
-    parts = np.mean(v.reshape(-1, 6, WINDOW_SAMPLES // 6) ** 2, axis=2)
-    share = parts / _rms(v)[:, None] ** 2
-    before, after = parts[:, :3].sum(axis=1), parts[:, 3:].sum(axis=1)
-    ratio = np.log((after + _SILENT_MS2**2) / (before + _SILENT_MS2**2))
-    return np.column_stack((np.log(share + 0.01), ratio))
-
-
-def _spectrum(v: Floats) -> Floats:
-    """Share of the energy in each band (logarithm), its mean frequency and spread."""
-    taper = np.hanning(WINDOW_SAMPLES + 2)[1:-1]
-    hz = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / WINDOW_HZ)
-    power = np.abs(np.fft.rfft(v * taper, axis=1)) ** 2
-    total = power[:, 1:].sum(axis=1) + _TINY
-    bands = [power[:, (hz >= lo) & (hz < hi)].sum(axis=1) / total for lo, hi in BANDS_HZ]
-    centroid = power[:, 1:] @ hz[1:] / total
-    spread = np.sqrt(np.maximum(power[:, 1:] @ hz[1:] ** 2 / total - centroid**2, 0.0))
-    return np.column_stack((np.log(np.column_stack(bands) + 0.01), centroid, spread))
-
-
-def _echo(v: Floats) -> Floats:
-    """The second axle: the largest autocorrelation 0.12-0.6 s later, its lag, and the dip before.
-
-    A wheelbase of 2.5-2.8 m at 4.5-22 m/s gives lags in that range.
-    """
-    spectrum = np.abs(np.fft.rfft(v, 2 * WINDOW_SAMPLES, axis=1)) ** 2
-    auto = np.fft.irfft(spectrum, axis=1)[:, : WINDOW_SAMPLES // 2 + 1]
-    auto = auto / (auto[:, :1] + _TINY)
-    late = auto[:, 6:]
-    lag_s = (late.argmax(axis=1) + 6) / WINDOW_HZ
-    return np.column_stack((late.max(axis=1), lag_s, auto.min(axis=1)))

@@ -1,9 +1,12 @@
-"""Characteristic function, trigger onset with hysteresis, and what is measured at a trigger.
+"""How strong each moment is, which moments are jolts, and what is measured at a jolt.
 
-The shape is the seismologist's: short-term level over long-term level, switched on above one
-ratio and off below a lower one (Allen 1978, BSSA 68(5):1521-1532; Withers et al. 1998, BSSA
-88(1):95-106). We depart from it in the long-term level, which is a median around the moment and
-not a mean before it: the long window may hold other jolts, and a trip is analysed when it is over.
+The score is a short-term level that is *partly* normalised by the level around it and by speed:
+
+    score = level / n0 · (n0 / noise) ^ noise_power · (v0 / speed) ^ speed_power
+
+so it is the ratio to the noise on a street of usual noise n0 at the speed v0. Full division is the
+seismologist's STA/LTA (Allen 1978, BSSA 68(5):1521-1532; Withers et al. 1998, BSSA 88(1):95-106);
+none is the plain threshold. Why in between: docs/decisions/event-score.md.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ from streetbump.model import Bools, Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Triggers:
-    """Runs of the signal in which something happened, by time.
+    """Moments at which something happened, by time.
 
     `start` and `stop` are grid indices (stop exclusive), `peak` the index of the largest
-    |vertical acceleration|; the rest is measured over the run.
+    |vertical acceleration|; the rest is measured from start to stop.
     """
 
     start: Ints
@@ -38,19 +41,44 @@ class Triggers:
         return Triggers(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
 
-def characteristic(signal: Signal, *, moving: Bools, settings: DetectSettings) -> Floats:
-    """Short-term level over the trip's own noise, one value per grid point, ≥ 0.
+def characteristic(signal: Signal, *, speed_ms: Floats, settings: DetectSettings) -> Floats:
+    """The score of each grid point, ≥ 0; 0 where the signal is not usable.
+
+    The level is that of all three axes, so it needs no idea of what is vertical: a wheel in a
+    hole pushes the car back and to the side as well. As a mean square over a fixed time it is the
+    same at any rate, for samples at random moments miss as much energy as they double.
 
     Parameters
     ----------
-    moving : (n,) bool
-        Where the car drives; the noise is taken there, so that a stop does not make the street
-        look quiet.
+    speed_ms : (n,) float64
+        Speed of the car; NaN where unknown, which counts as `usual_speed_ms`. The noise is taken
+        where it drives, so that a stop does not make the street look quiet.
     """
-    short = max(1, round(settings.short_s * signal.rate_hz))
-    level = np.sqrt(np.maximum(moving_mean(signal.vertical_ms2**2, short), 0.0))
-    level = np.where(signal.usable, level, 0.0)
-    return level / _noise(level, signal.usable & moving, signal.rate_hz, settings=settings)
+    level = np.where(signal.usable, _level(signal, settings=settings), 0.0)
+    moving = ~(speed_ms < settings.min_speed_ms)
+    noise = _noise(level, signal.usable & moving, signal.rate_hz, settings=settings)
+    quiet = settings.usual_noise_ms2 / noise
+    known = np.where(np.isfinite(speed_ms), speed_ms, settings.usual_speed_ms)
+    slow = settings.usual_speed_ms / np.maximum(known, max(settings.min_speed_ms, 0.1))
+    gain = quiet**settings.noise_power * slow**settings.speed_power
+    return np.asarray(level / settings.usual_noise_ms2 * gain)
+
+
+def _level(signal: Signal, *, settings: DetectSettings) -> Floats:
+    """Root mean square of the shaking around each point, m/s².
+
+    The window is a triangle (a mean of a mean), so that one blow gives one summit.
+    """
+    rate_hz = signal.rate_hz
+    shaken = signal.axes_ms2 - moving_mean(signal.axes_ms2, _odd(settings.highpass_s, rate_hz))
+    power = np.einsum("ij,ij->i", shaken, shaken)
+    width = _odd(settings.short_s, rate_hz)
+    return np.sqrt(np.maximum(moving_mean(moving_mean(power, width), width), 0.0))
+
+
+def _odd(span_s: float, rate_hz: float) -> int:
+    """The odd number of samples nearest to a span: a window with a middle."""
+    return 2 * round((span_s * rate_hz - 1) / 2) + 1 if span_s * rate_hz > 1 else 1
 
 
 def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSettings) -> Floats:
@@ -87,47 +115,47 @@ def _row_median(rows: Floats) -> Floats:
 
 
 def find(signal: Signal, cf: Floats, *, settings: DetectSettings) -> Triggers:
-    """Runs where the characteristic function crosses ``on_ratio``, held down to ``off_ratio``.
+    """Summits of the score above ``on_ratio`` that nothing within ``merge_s`` exceeds.
 
-    Runs closer than ``merge_s`` are one: two axles, a rebound. An empty signal gives none.
+    Two axles and a rebound are one jolt. A jolt lasts while the score stays above ``off_ratio``,
+    at most half of ``merge_s`` to either side. An empty signal gives none.
     """
-    above = np.concatenate(([False], cf > settings.off_ratio, [False]))
-    edge = np.flatnonzero(above[1:] != above[:-1])
-    start, stop = edge[::2], edge[1::2]
-    if len(start) == 0:
-        return measure(signal, cf, start, stop)
-    # reduceat reads on to the next start; between two runs cf is under off_ratio, so no matter.
-    keep = np.maximum.reduceat(cf, start) > settings.on_ratio
-    start, stop = start[keep], stop[keep]
-    return measure(signal, cf, *_merge(signal, start, stop, merge_s=settings.merge_s))
+    from scipy.ndimage import maximum_filter1d
+
+    if len(cf) == 0:
+        none = np.empty(0, np.int64)
+        return measure(signal, cf, none, none, none)
+    apart = max(1, round(settings.merge_s * signal.rate_hz))
+    highest = maximum_filter1d(cf, 2 * apart + 1, mode="constant")
+    at = np.flatnonzero((cf >= highest) & (cf > settings.on_ratio))
+    at = at[np.diff(signal.t_ns[at], prepend=np.int64(-(2**62))) > settings.merge_s * 1e9]
+    below = np.flatnonzero(np.concatenate(([True], cf <= settings.off_ratio, [True]))) - 1
+    nth = np.searchsorted(below, at)
+    reach = apart // 2
+    start = np.maximum(below[nth - 1] + 1, at - reach)
+    stop = np.minimum(below[nth], at + reach + 1)
+    return measure(signal, cf, start, stop, at)
 
 
-def _merge(signal: Signal, start: Ints, stop: Ints, *, merge_s: float) -> tuple[Ints, Ints]:
-    if len(start) < 2:
-        return start, stop
-    apart = signal.t_ns[start[1:]] - signal.t_ns[stop[:-1] - 1] > merge_s * 1e9
-    return start[np.concatenate(([True], apart))], stop[np.concatenate((apart, [True]))]
-
-
-def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints) -> Triggers:
-    """Peak, energy, duration and score of each run [start, stop)."""
+def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints) -> Triggers:
+    """Peak, energy, duration of each run [start, stop) and the score at its summit `at`."""
     size = np.abs(signal.vertical_ms2)
     if len(start) == 0:
         none = np.empty(0)
         return Triggers(start, stop, np.empty(0, np.int64), none, none, none, none)
     length = stop - start
     run = np.repeat(np.arange(len(start)), length)
-    at = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length) + start[run]
     first = np.cumsum(length) - length
-    peak_ms2 = np.maximum.reduceat(size[at], first)
-    is_peak = np.flatnonzero(size[at] == peak_ms2[run])
+    inside = np.arange(length.sum()) - first[run] + start[run]
+    peak_ms2 = np.maximum.reduceat(size[inside], first)
+    is_peak = np.flatnonzero(size[inside] == peak_ms2[run])
     _, earliest = np.unique(run[is_peak], return_index=True)
     return Triggers(
         start=start,
         stop=stop,
-        peak=at[is_peak[earliest]],
+        peak=inside[is_peak[earliest]],
         peak_ms2=peak_ms2,
-        energy_m2s3=np.add.reduceat(size[at] ** 2, first) / signal.rate_hz,
+        energy_m2s3=np.add.reduceat(size[inside] ** 2, first) / signal.rate_hz,
         duration_s=length / signal.rate_hz,
-        score=np.maximum.reduceat(cf[at], first),
+        score=cf[at],
     )

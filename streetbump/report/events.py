@@ -30,7 +30,7 @@ LEAVE_ONE_OUT = "leave one trip out"
 ORACLE = "on these very trips"
 CHANCE = "chance"
 
-SCORES = np.geomspace(3.0, 30.0, 60)
+SCORES = np.geomspace(2.0, 20.0, 60)
 """Scores that are tried where ours is tuned as the classics are. Chosen by us."""
 RANDOM_EVENTS = 400_000
 """Random events that a floor may cost: fewer draws where a method finds very much. Chosen by us."""
