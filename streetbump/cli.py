@@ -719,20 +719,27 @@ def promote(name: str, **values: Any) -> None:
               "ios-sensor-data.")  # fmt: skip
 @click.option("--minutes", default=10.0, show_default=True, metavar="M",
               type=click.FloatRange(min=0.5, max=120.0), help="Mean length of a trip.")  # fmt: skip
+@click.option("--attack", metavar="NAME",
+              help="Dishonest phones upload as well: summon-forgery, summon-moved, suppress, "
+              "on-off, farm-then-strike, replay, cart, stolen-names, poisoned-list, clock, "
+              "flood.")  # fmt: skip
+@click.option("--attackers", default=10, show_default=True, type=click.IntRange(1, 1000),
+              metavar="N", help="How many dishonest phones.")  # fmt: skip
 @quiet_options
 def simulate(out: Path, **values: Any) -> None:
     """Make trips through an invented town, and the truth about them, in the folder OUT."""
     from streetbump.commands import simulate as room
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    order = room.Order(*(values[name] for name in ("town", "trips", "seed", "logger", "minutes")))
+    names = ("town", "trips", "seed", "logger", "minutes", "attack", "attackers")
+    order = room.Order(**{name: values[name] for name in names})
     with _pool(order.trips) as executor, words.progress("simulate") as tell:
         made = room.simulate(
             out, order, executor=executor, on_trip=lambda n: tell(f"{n} of {order.trips} trips")
         )
     words.say(
-        f"{out}: {made.trips} trips ({made.bytes / 1e6:.1f} MB), {made.sites} things in the "
-        f"road, {made.events} felt crossings"
+        f"{out}: {made.trips} trips and {made.forged} dishonest ones ({made.bytes / 1e6:.1f} MB), "
+        f"{made.sites} things in the road, {made.events} felt crossings"
     )
 
 

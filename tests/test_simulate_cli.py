@@ -104,6 +104,7 @@ def test_every_logger_can_be_asked_for(tmp_path: Path, logger: str) -> None:
     [
         (("--town", "nowhere", "--trips", "1", "--seed", "1"), "neither a town"),
         (("--town", "small", "--trips", "1", "--seed", "1", "--as", "fax"), "known are plain-csv"),
+        (("--town", "small", "--trips", "1", "--seed", "1", "--attack", "nag"), "known are cart"),
         (("--town", "small", "--trips", "0", "--seed", "1"), "0 is not in the range"),
         (("--town", "bad.geojson", "--trips", "1", "--seed", "1"), "not a GeoJSON"),
     ],
@@ -118,6 +119,18 @@ def test_a_wrong_order_is_said_and_makes_nothing(
     assert says in done.stderr.decode()
     assert b"Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_dishonest_phones_upload_beside_the_honest_ones(town: Path) -> None:
+    """An attack adds uploads of its own and changes no honest trip and no truth."""
+    out = town.parent / "attacked"
+    words = (*ORDER, "--attack", "replay", "--attackers", "4")
+    assert streetbump("simulate", str(out), *words, cwd=town.parent).returncode == 0
+    honest, attacked = digests(town), digests(out)
+    more = {name for name in attacked if name not in honest}
+    assert len(more) >= 4
+    assert all(Path(name).name.startswith("x") for name in more)
+    assert {name: attacked[name] for name in honest} == honest
 
 
 def test_a_folder_with_something_in_it_is_left_alone(town: Path) -> None:

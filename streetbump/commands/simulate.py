@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from streetbump.errors import InputError, UsageError
 from streetbump.executors import Executor
+from streetbump.simulate.attack import ATTACKS, Upload, mount
 from streetbump.simulate.roads import network_of_lines
 from streetbump.simulate.town import (
     HARD,
@@ -50,6 +51,10 @@ class Order:
         A name in ``TOWNS``, or a GeoJSON file of centrelines.
     logger : str
         A name in ``WRITERS``.
+    attack : str or None
+        A name in ``ATTACKS``: dishonest phones upload as well.
+    attackers : int
+        How many of them.
     """
 
     town: str
@@ -57,6 +62,8 @@ class Order:
     seed: int
     logger: str = "plain-csv"
     minutes: float = 10.0
+    attack: str | None = None
+    attackers: int = 10
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Made:
     """What was made, for the words at the end."""
 
     trips: int
+    forged: int
     bytes: int
     sites: int
     events: int
@@ -159,6 +167,12 @@ def simulate(
         driven.append(truth)
         size += count
         on_trip(done)
+    forged = 0
+    if order.attack:
+        campaign = mount(town, order.attack, attackers=order.attackers, seed=order.seed)
+        for forged, upload in enumerate(campaign.uploads, 1):
+            size += _write_forged(folder, order, forged, upload)
+        town = replace(town, inventory=town.inventory + campaign.inventory_rows)
     texts = {
         "truth.csv": truth_csv(town, driven),
         "sites.csv": sites_csv(town, driven),
@@ -170,16 +184,31 @@ def simulate(
     for name, text in texts.items():
         (out / name).write_text(text, "utf-8", newline="\n")
     events = sum(c.felt for d in driven for c in d.crossings)
-    return Made(len(driven), size, len(town.scene.defects), events)
+    return Made(len(driven), forged, size, len(town.scene.defects), events)
 
 
 def _check(out: Path, order: Order) -> None:
     if order.logger not in WRITERS:
         raise UsageError(f"--as {order.logger}: known are {', '.join(WRITERS)}")
-    if order.trips < 1:
-        raise UsageError("--trips: at least one")
+    if order.attack and order.attack not in ATTACKS:
+        raise UsageError(f"--attack {order.attack}: known are {', '.join(sorted(ATTACKS))}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: there is something there; name a new or empty folder")
+
+
+def _write_forged(folder: Path, order: Order, number: int, upload: Upload) -> int:
+    """Write an upload of dishonest phones; the truth table knows nothing of it."""
+    about = replace(upload.about, platform=_platform(upload.about.platform, order.logger))
+    data = write(upload.trip, about=about, logger=order.logger)
+    Files().write(folder / f"x{number:05d}-{about.device}.{ENDING[order.logger]}", data)
+    return len(data)
+
+
+def _platform(platform: str, logger: str) -> str:
+    """The phone's platform, or the other one where the logger does not run on it."""
+    if platform in RUNS_ON[logger]:
+        return platform
+    return "ios" if platform == "android" else "android"
 
 
 def _one(folder: Path, order: Order, outing: Outing) -> tuple[Driven, int]:
@@ -187,9 +216,7 @@ def _one(folder: Path, order: Order, outing: Outing) -> tuple[Driven, int]:
     town = town_of(order)
     trip = drive_outing(town, outing, seed=order.seed)
     device = town.fleet[outing.device]
-    platform = device.phone.platform
-    if platform not in RUNS_ON[order.logger]:
-        platform = "ios" if platform == "android" else "android"
+    platform = _platform(device.phone.platform, order.logger)
     about = About(
         device=device.name, start_utc_s=outing.start_utc_s, platform=platform, tz=ZONE
     )  # fmt: skip

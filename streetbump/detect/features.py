@@ -6,6 +6,8 @@ of the second axle. Whole columns at a time; plain numpy.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from streetbump.model import Floats
@@ -79,8 +81,7 @@ def _smoothed(v: Floats, width: int) -> Floats:
 
 def _shares(power: Floats, hz: Floats, edges: tuple[float, ...]) -> list[Floats]:
     """Energy between neighbouring edges, each (n,)."""
-    pairs = zip(edges, edges[1:], strict=False)
-    return [power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in pairs]
+    return [power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in pairwise(edges)]
 
 
 # ------------------------------------------------------------------------------- size and shape
@@ -265,11 +266,11 @@ def _patterns(v: Floats) -> Floats:
     for s in (v, _smoothed(v, 5)):
         first, second = s[:, :-2] < s[:, 1:-1], s[:, 1:-1] < s[:, 2:]
         whole = s[:, :-2] < s[:, 2:]
-        for pattern in (
+        patterns = (
             first & second, ~first & ~second, first & ~second & whole, first & ~second & ~whole,
             ~first & second & whole, ~first & second & ~whole,
-        ):  # fmt: skip
-            columns.append(pattern.mean(axis=1))
+        )  # fmt: skip
+        columns += [pattern.mean(axis=1) for pattern in patterns]
     return np.column_stack(columns)
 
 

@@ -19,6 +19,9 @@ from streetbump.config import DetectSettings
 from streetbump.detect.signal import Signal, moving_mean
 from streetbump.model import Bools, Floats, Ints
 
+MIN_SAMPLES = 3
+"""The short window is never shorter: at 5 Hz one sample may miss a jolt. Chosen by us."""
+
 
 @dataclass(frozen=True, eq=False)
 class Triggers:
@@ -45,8 +48,7 @@ def characteristic(signal: Signal, *, speed_ms: Floats, settings: DetectSettings
     """The score of each grid point, ≥ 0; 0 where the signal is not usable.
 
     The level is that of all three axes, so it needs no idea of what is vertical: a wheel in a
-    hole pushes the car back and to the side as well. As a mean square over a fixed time it is the
-    same at any rate, for samples at random moments miss as much energy as they double.
+    hole pushes the car back and to the side as well.
 
     Parameters
     ----------
@@ -65,15 +67,18 @@ def characteristic(signal: Signal, *, speed_ms: Floats, settings: DetectSettings
 
 
 def _level(signal: Signal, *, settings: DetectSettings) -> Floats:
-    """Root mean square of the shaking around each point, m/s².
+    """How much is shaken around each point, m/s²: root mean square of a second with only that.
 
-    The window is a triangle (a mean of a mean), so that one blow gives one summit.
+    A sum of squares over time is the same at any rate, and a longer window holds more of it, so a
+    slow phone may take the three samples it needs. The window is a triangle (a mean of a mean):
+    one blow gives one summit.
     """
     rate_hz = signal.rate_hz
     shaken = signal.axes_ms2 - moving_mean(signal.axes_ms2, _odd(settings.highpass_s, rate_hz))
     power = np.einsum("ij,ij->i", shaken, shaken)
-    width = _odd(settings.short_s, rate_hz)
-    return np.sqrt(np.maximum(moving_mean(moving_mean(power, width), width), 0.0))
+    width = max(MIN_SAMPLES, _odd(settings.short_s, rate_hz))
+    mean = np.maximum(moving_mean(moving_mean(power, width), width), 0.0)
+    return np.sqrt(mean * (width / rate_hz))
 
 
 def _odd(span_s: float, rate_hz: float) -> int:
