@@ -42,7 +42,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "trips"
 def _hole(name: str, along_m: float, depth_m: float, size_m: float, right_m: float) -> Defect:
     """A pothole about the right wheel path of the lane ``out``, `right_m` off it."""
     across = TRACK_HALF_M + right_m
-    return Defect(name, "pothole", 0, along_m, -depth_m, size_m, size_m, OUT, across, edge_m=0.12)
+    edge = 0.18 * size_m
+    return Defect(name, "pothole", 0, along_m, -depth_m, size_m, size_m, OUT, across, edge_m=edge)
 
 
 def _lid(name: str, along_m: float, step_m: float, right_m: float, lane: str = OUT) -> Defect:
@@ -63,16 +64,16 @@ def _patch(name: str, along_m: float, step_m: float, length_m: float) -> Defect:
 # Everything to be found lies between 560 m and 2040 m: a trip loses up to 500 m at either end.
 DEFECTS: tuple[Defect, ...] = (
     _hump("hump-1", 700.0),
-    _hole("pothole-1", 725.0, 0.070, 0.70, 0.00),
+    _hole("pothole-1", 725.0, 0.075, 1.30, 0.00),
     _lid("casting-1", 850.0, 0.025, 0.15),
-    _hole("pothole-2", 980.0, 0.060, 0.60, 0.05),
+    _hole("pothole-2", 980.0, 0.065, 1.10, 0.05),
     _lid("casting-2", 1120.0, -0.025, -0.20),
-    _hole("pothole-3", 1240.0, 0.080, 0.90, 0.10),
+    _hole("pothole-3", 1240.0, 0.085, 1.50, 0.10),
     _hump("hump-2", 1400.0),
-    _hole("pothole-4", 1530.0, 0.055, 0.60, -0.05),
+    _hole("pothole-4", 1530.0, 0.065, 1.00, -0.05),
     _lid("casting-3", 1650.0, 0.022, 0.10, BACK),
     Defect("rail-1", "rail", 0, 1780.0, 0.022, 1.635, edge_m=0.04),
-    _hole("pothole-5", 1900.0, 0.070, 0.80, -0.10),
+    _hole("pothole-5", 1900.0, 0.075, 1.30, -0.10),
     _patch("patch-01", 590.0, -0.011, 1.8),
     _patch("patch-02", 640.0, 0.010, 2.4),
     _patch("patch-03", 775.0, -0.010, 1.5),
@@ -99,7 +100,7 @@ PHONES = {
     "phone-ben": Phone(25.0, (25.0, 62.0, 0.0), 0.8, -0.3, 0.6, noise_ms2=0.08),
     "phone-cleo": Phone(100.0, (0.0, 75.0, 4.0), 0.7, 0.0, 0.5, offset_ms2=(-0.06, 0.02, 0.05)),
     "phone-dev": Phone(50.0, (90.0, 0.0, 88.0), 0.2, 0.2, 0.1, offset_ms2=(0.05, 0.08, -0.15)),
-    "phone-eva": Phone(25.0, (180.0, 35.0, 10.0), 0.4, 0.1, 0.2, noise_ms2=0.07),
+    "phone-eva": Phone(20.0, (180.0, 35.0, 10.0), 0.4, 0.1, 0.2, noise_ms2=0.07),
     "phone-fay": Phone(10.0, (-40.0, 50.0, -20.0), 0.5, -0.1, 0.4, jitter=0.05),
     "phone-gus": Phone(20.0, (10.0, -70.0, 30.0), -0.9, 0.4, 0.0, jitter=0.06),
 }
@@ -107,8 +108,9 @@ PHONES = {
 
 
 RECEIVER = Receiver(
-    lag_s=0.3, bias_m=2.0, sigma_m=2.0, outlier_share=0.0, dropout_per_hour=0.0, missed_share=0.0
-)
+    lag_s=0.3, bias_m=2.0, sigma_m=2.0, outlier_share=0.0, dropout_per_hour=0.0,
+    missed_share=0.0, smooth_s=0.0,
+)  # fmt: skip
 """An open sky and a good receiver: what these files test is not the receiver."""
 
 
@@ -135,12 +137,12 @@ class Outing:
 OUTINGS = (
     Outing("phone-ada", "golden", "2026-03-03T15:02:11", OUT, 13.5),
     Outing("phone-ben", "soft", "2026-03-03T15:40:37", OUT, 11.5),
-    Outing("phone-cleo", "stiff", "2026-03-03T16:12:05", OUT, 13.5, end_m=1490.0),
+    Outing("phone-cleo", "stiff", "2026-03-03T16:12:05", OUT, 13.5, end_m=1330.0),
     Outing("phone-dev", "stiff", "2026-03-05T08:05:44", OUT, 12.5),
     Outing("phone-eva", "golden", "2026-03-05T08:31:20", OUT, 10.5),
     Outing("phone-fay", "golden", "2026-03-05T12:10:09", OUT, 11.0),
     Outing("phone-ben", "soft", "2026-03-05T17:20:52", BACK, 12.0),
-    Outing("phone-cleo", "stiff", "2026-03-10T07:55:13", OUT, 14.0, start_m=1090.0),
+    Outing("phone-cleo", "stiff", "2026-03-10T07:55:13", OUT, 14.0, start_m=1190.0),
     Outing("phone-ada", "golden", "2026-03-10T09:14:30", BACK, 14.0),
     Outing("phone-gus", "soft", "2026-03-10T16:48:01", OUT, 12.0),
     Outing("phone-eva", "golden", "2026-03-10T18:03:26", BACK, 11.5),
@@ -178,7 +180,7 @@ def make_trip(scene: Scene, number: int) -> SimulatedTrip:
     if outing.direction == BACK:
         span = (length - outing.end_m, length - outing.start_m)
     way = way_along(scene.network, [(0, outing.direction)], start_m=span[0], end_m=span[1])
-    driver = Driver(pace=outing.cruise_ms, side_m=outing.side_m)
+    driver = Driver(pace=outing.cruise_ms, side_m=outing.side_m, brakes=0.65, hole_ms=3.5)
     return simulate_trip(
         scene, way, car=CARS[outing.car], driver=driver, phone=PHONES[outing.device],
         receiver=RECEIVER, rng=np.random.default_rng([SEED, 1 + number]),

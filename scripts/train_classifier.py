@@ -919,7 +919,8 @@ prior of your own.
   {", ".join(f"{hz:g}" for hz in RESAMPLED_HZ)} Hz would have heard it, on our own resampling path.
 - **Towns**: what our own detection hears on {len(TOWN_SEEDS) * TOWN_TRIPS} simulated drives (towns
   {TOWN_SEEDS[0]}-{TOWN_SEEDS[-1]}, phones of 5 to 200 Hz; humps, markers, joints, rails and
-  handling more often than in the hard town): {towns}.
+  handling more often than in the hard town):
+  {towns}.
   A jolt belongs to the felt crossing nearest in time, to handling, or to the road, which is smooth
   or rough by its roughness; felt patches and cracks are rough; what is in between is left out.
 - **Studio**: {STUDIO_CLIPS} simulated clips of each recorded class, cut as the recordings were.
