@@ -35,7 +35,7 @@ from streetbump.simulate.trip import Scene, SimulatedTrip, simulate_trip
 from streetbump.simulate.vehicle import CARS
 from streetbump.simulate.writers import About, write
 
-SEED = 20260317  # of twenty tried: every pothole is hit on six passes or more (docs/fixtures.md)
+SEED = 20260317
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "trips"
 
 

@@ -101,8 +101,8 @@ def test_expected_times_are_where_the_truth_is(truth, expected):
     """At the time a trip reached a defect, its fixes are there, as far as fixes can be.
 
     A fix errs by sqrt(2² + 2²) = 2.8 m per axis, is 0.3 s (4 m) late, is of the phone (up to 2.5 m
-    behind the front axle), and the lane lies 1.75 m off a defect on the centreline: 15 m holds
-    three standard errors.
+    behind the front axle), and the lane lies 1.75 m off a defect on the centreline: with three
+    standard errors 8.5 + 4 + 2.5 + 1.75 = 16.7 m.
     """
     at = truth.set_index("defect_id")
     for name, rows in expected.groupby("trip"):
@@ -112,7 +112,7 @@ def test_expected_times_are_where_the_truth_is(truth, expected):
         lat = np.interp(rows["t_s"], t, fix["lat"].to_numpy())
         lon = np.interp(rows["t_s"], t, fix["lon"].to_numpy())
         placed = at.loc[rows["defect_id"]]
-        assert distance_m(lat, lon, placed["lat_deg"], placed["lon_deg"]).max() < 15.0
+        assert distance_m(lat, lon, placed["lat_deg"], placed["lon_deg"]).max() < 16.7
 
 
 def test_expected_defects_lie_in_the_lane_driven(script, truth, expected):
