@@ -67,7 +67,8 @@ class DetectSettings(_Strict, frozen=True):
     report_score: Annotated[float, Meta(gt=0)]  # the operating point of `detect`
     min_speed_ms: Annotated[float, Meta(ge=0)]  # slower: parking, hands, doors
     max_fix_gap_s: Annotated[float, Meta(gt=0)]  # no place is interpolated across a longer gap
-    gps_lag_s: Annotated[float, Meta(ge=0, le=5)]  # how late fixes are
+    lag_prior_s: Annotated[float, Meta(ge=-1, le=5)]  # how late fixes are, until a trip tells
+    lag_prior_sd_s: Annotated[float, Meta(gt=0, le=2)]  # how much that differs between trips
     default_accuracy_m: Annotated[float, Meta(gt=0)]  # where the logger gives none
     max_accuracy_m: Annotated[float, Meta(gt=0)]  # worse fixes are not used
     min_rate_hz: Annotated[float, Meta(gt=0)]  # slower trips give exposure only

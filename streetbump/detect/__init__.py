@@ -3,7 +3,8 @@
 ``detect`` is a pure function of a canonical trip and the settings. Four small steps, each in a
 module of its own: :mod:`~streetbump.detect.signal` (even vertical acceleration),
 :mod:`~streetbump.detect.trigger` (what is a jolt), :mod:`~streetbump.detect.locate` (where),
-:mod:`~streetbump.detect.classify` (what kind); and :mod:`~streetbump.detect.passes` beside them.
+:mod:`~streetbump.detect.classify` (what kind); :mod:`~streetbump.detect.lag` (how late fixes are)
+and :mod:`~streetbump.detect.passes` beside them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from streetbump.detect.classify import (
     class_probabilities,
     cut_windows,
 )
+from streetbump.detect.lag import lag_of
 from streetbump.detect.locate import Located, locate, track_of
 from streetbump.detect.passes import find_passes, weight_of
 from streetbump.detect.signal import Signal, prepare
@@ -42,7 +44,7 @@ def detect(trip: Trip, *, settings: DetectSettings, model: JoltModel) -> Detecti
         Tables ``BUMPS`` and ``PASSES``, by time.
     """
     signal = prepare(trip, settings=settings)
-    track = track_of(trip, settings=settings)
+    track = track_of(trip, lag_of(trip, signal, settings=settings), settings=settings)
     passes = find_passes(
         trip, track, heard_t_ns=signal.t_ns, heard=signal.usable, settings=settings
     )

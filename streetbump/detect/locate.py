@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from streetbump.config import DetectSettings
+from streetbump.detect.lag import Lag
 from streetbump.geo import bearing_deg, distance_m
 from streetbump.model import DEG_LSB, UNKNOWN, Bools, Floats, Ints, Trip
 
 RADIAL_TO_AXIS = 0.66
 """A phone's accuracy is a radius of 68 % (Android Location.getAccuracy); of a round normal error
 68 % lie within 1.51 standard deviations of one axis, so one axis has 0.66 of the radius."""
-
-LAG_SPREAD_S = 0.3
-"""Spread between phones of how late a fix is, s. Chosen by us until it is estimated per trip."""
 
 MIN_COURSE_M = 3.0
 """Two fixes nearer than this give no course, m. Chosen by us: the noise of neighbouring fixes."""
@@ -32,6 +30,7 @@ class Track:
     `t_ns`, `lat_deg`, `lon_deg` (unwrapped over the antimeridian), `accuracy_m`, `speed_ms` (NaN
     unknown): one per fix, (m,). `joined`, `course_deg`, `pace_ms`: one per pair, (m - 1,):
     whether a place may be interpolated, direction (NaN: hardly moved) and speed from displacement.
+    `lag_err_s`: standard error of the time by which the fixes were moved.
     """
 
     t_ns: Ints
@@ -42,6 +41,7 @@ class Track:
     joined: Bools
     course_deg: Floats
     pace_ms: Floats
+    lag_err_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +59,13 @@ MAX_PACE_MS = 70.0
 """Faster than this between two fixes is a leap of the receiver, m/s (250 km/h). Chosen by us."""
 
 
-def track_of(trip: Trip, *, settings: DetectSettings) -> Track:
-    """The usable fixes of a trip, moved earlier by the receiver's lag."""
+def track_of(trip: Trip, lag: Lag, *, settings: DetectSettings) -> Track:
+    """The usable fixes of a trip, moved earlier by their lag."""
     accuracy = np.where(
         trip.accuracy_mm == UNKNOWN, settings.default_accuracy_m, trip.accuracy_mm * 1e-3
     )
     good = accuracy <= settings.max_accuracy_m
-    t_ns = trip.fix_t_ns[good] - round(settings.gps_lag_s * 1e9)
+    t_ns = trip.fix_t_ns[good] - round(lag.lag_s * 1e9)
     lat = trip.lat_e7[good] * DEG_LSB
     lon = np.unwrap(trip.lon_e7[good] * DEG_LSB, period=360.0)
     speed = np.where(trip.speed_mms == UNKNOWN, np.nan, trip.speed_mms * 1e-3)[good]
@@ -82,6 +82,7 @@ def track_of(trip: Trip, *, settings: DetectSettings) -> Track:
         joined=joined,
         course_deg=_course_deg(t_ns, lat, lon, joined),
         pace_ms=pace,
+        lag_err_s=lag.err_s,
     )
 
 
@@ -113,7 +114,7 @@ def locate(track: Track, t_ns: Ints) -> Located:
 
     speed = between(track.speed_ms)
     speed = np.where(np.isfinite(speed), speed, np.where(known, track.pace_ms[before], np.nan))
-    error = np.hypot(between(track.accuracy_m) * RADIAL_TO_AXIS, speed * LAG_SPREAD_S)
+    error = np.hypot(between(track.accuracy_m) * RADIAL_TO_AXIS, speed * track.lag_err_s)
     return Located(
         lat_deg=between(track.lat_deg),
         lon_deg=(between(track.lon_deg) + 180.0) % 360.0 - 180.0,

@@ -16,6 +16,7 @@ from streetbump.config import DetectSettings
 from streetbump.detect import detect
 from streetbump.detect.classics import CLASSICS
 from streetbump.detect.classify import JoltModel
+from streetbump.detect.lag import lag_of
 from streetbump.detect.locate import Track, locate, track_of
 from streetbump.detect.signal import Signal, moving_mean, prepare
 from streetbump.model import STANDARD_GRAVITY_MS2, Floats, Gravity, Ints, TimeBasis, Trip
@@ -79,8 +80,9 @@ def hear(
     trip: Trip, *, trip_id: str, settings: DetectSettings, model: JoltModel, with_peers: bool = True
 ) -> Heard:
     """Run every detector over one untrimmed trip."""
-    track = track_of(trip, settings=settings)
-    signal = gated(trip, track, settings=settings)
+    signal = prepare(trip, settings=settings)
+    track = track_of(trip, lag_of(trip, signal, settings=settings), settings=settings)
+    signal = gated(signal, track, settings=settings)
     peers = CLASSICS if with_peers else {}
 
     def times(t_ns: Ints) -> Floats:
@@ -106,9 +108,8 @@ def hear(
     )
 
 
-def gated(trip: Trip, track: Track, *, settings: DetectSettings) -> Signal:
-    """The trip's signal, usable only where our detector listens: moving, no gap, no hand."""
-    signal = prepare(trip, settings=settings)
+def gated(signal: Signal, track: Track, *, settings: DetectSettings) -> Signal:
+    """A trip's signal, usable only where our detector listens: moving, no gap, no hand."""
     moving = ~(locate(track, signal.t_ns).speed_ms < settings.min_speed_ms)
     deaf = signal.rate_hz < settings.min_rate_hz
     return replace(signal, usable=signal.usable & moving & (not deaf))

@@ -233,13 +233,13 @@ def test_known_columns_are_never_nan(made, found):
 
 
 @pytest.mark.parametrize("heading", [0.0, 60.0, 90.0, 200.0, 270.0])
-def test_jolts_are_placed_along_the_drive(made, found, heading):
-    """A jolt lies where the car was at that moment, with its heading, speed and error."""
+def test_jolts_are_placed_along_the_drive(made, found, shipped, heading):
+    """A jolt lies where the car was, fixes being late as usual, with heading, speed and error."""
     from streetbump.geo import local_m
 
     got = found(made(HOLES, heading_deg=heading, speed_ms=10.0)).bumps
     east, north = local_m(got["lat_deg"], got["lon_deg"], lat0_deg=12.0, lon0_deg=-150.0)
-    way = 10.0 * np.array(HOLES)
+    way = 10.0 * (np.array(HOLES) + shipped.lag_prior_s)
     assert east == pytest.approx(way * np.sin(np.radians(heading)), abs=0.5)
     assert north == pytest.approx(way * np.cos(np.radians(heading)), abs=0.5)
     turn = (got["heading_deg"] - heading + 180) % 360 - 180

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
 
+from streetbump.detect.lag import Lag
 from streetbump.detect.locate import MIN_COURSE_M, Located, locate, track_of
 from streetbump.geo import local_m
 from streetbump.model import UNKNOWN, Trip
+
+ON_TIME = Lag(0.0, 0.3)
 
 
 @pytest.fixture(scope="session")
 def at(shipped):
     """Where a trip's car was at some seconds after its start."""
 
-    def place(trip: Trip, *seconds: float, **changes: float) -> Located:
-        settings = msgspec.structs.replace(shipped, **changes)
+    def place(trip: Trip, *seconds: float, lag: Lag = ON_TIME) -> Located:
         t_ns = trip.origin_ns + np.rint(np.array(seconds) * 1e9).astype(np.int64)
-        return locate(track_of(trip, settings=settings), t_ns)
+        return locate(track_of(trip, lag, settings=shipped), t_ns)
 
     return place
 
@@ -81,11 +82,11 @@ def test_bad_fixes_are_not_used(made, at, shipped):
 
 def test_late_fixes_are_moved_back(made, at):
     """With a lag the car was further on at each moment than its fixes of that moment say."""
-    assert north_m(at(made(), 20.0, gps_lag_s=0.5)) == pytest.approx([205.0], abs=0.02)
+    assert north_m(at(made(), 20.0, lag=Lag(0.5, 0.1))) == pytest.approx([205.0], abs=0.02)
 
 
 def test_error_grows_with_accuracy_and_speed(made, at):
-    """The standard error holds the receiver's accuracy and the spread of its lag."""
+    """The standard error holds the receiver's accuracy and that of its lag."""
     still_good, coarse, fast = (
         at(made(**kw), 20.0).pos_err_m[0] for kw in ({}, {"accuracy_m": 20.0}, {"speed_ms": 30.0})
     )

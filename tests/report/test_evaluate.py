@@ -42,7 +42,7 @@ def straight_track(length_m: float = 10_000.0, north_m: float = 0.0) -> Track:
     n = len(t)
     return Track(
         (t * 1e9).astype(np.int64), lat, lon, np.full(n, 4.0), np.full(n, 10.0),
-        np.ones(n - 1, np.bool_), np.full(n - 1, 90.0), np.full(n - 1, 10.0),
+        np.ones(n - 1, np.bool_), np.full(n - 1, 90.0), np.full(n - 1, 10.0), 0.0,
     )  # fmt: skip
 
 
