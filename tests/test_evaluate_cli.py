@@ -20,6 +20,7 @@ from .test_cli import DATA, real, streetbump
 PEERS = {"Z-THRESH", "Z-DIFF", "STDEV(Z)", "G-ZERO"}
 HOLES_M = (900.0, 1300.0)
 SPEED_MS, RATE_HZ, LENGTH_M = 12.5, 20.0, 2200.0
+LATE_S = 0.85
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def drive(phone: int, day: int) -> str:
     for at in HOLES_M:
         up += 6.0 * np.exp(-(((t - at / SPEED_MS) / 0.06) ** 2)) * np.sin(40 * (t - at / SPEED_MS))
         up -= 4.0 * np.exp(-(((t - at / SPEED_MS) / 0.05) ** 2))
-    lat, lon = from_local_m(east, np.zeros(n), lat0_deg=12.0, lon0_deg=-150.0)
+    # As late as a usual receiver: at a steady speed nothing shows how late a fix is.
+    late = east - SPEED_MS * LATE_S
+    lat, lon = from_local_m(late, np.zeros(n), lat0_deg=12.0, lon0_deg=-150.0)
     start = 1_772_550_000 + 86_400 * day + 60 * phone
     lines = ["# streetbump-csv 1", f"# device: p{phone}", "# synthetic: yes",
              "t,ax,ay,az,lat,lon,speed,heading,accuracy"]  # fmt: skip
