@@ -152,6 +152,8 @@ class Way:
     legs : tuple of (edge, lane)
     enter_m : (len(legs),) float64
         Distance driven at which each leg begins, m.
+    into_m : (len(legs),) float64
+        How far into its street a leg begins, m as driven: 0 but for the first.
     """
 
     s_m: Floats
@@ -162,6 +164,7 @@ class Way:
     along_m: Floats
     legs: tuple[Leg, ...]
     enter_m: Floats
+    into_m: Floats
 
     @property
     def length_m(self) -> float:
@@ -186,15 +189,15 @@ def way_along(
     (50.0, 90.0, 1.75)
     """
     edges = [network.edges[k] for k, _ in legs]
-    first = [start_m] + [0.0] * (len(legs) - 1)
+    into = np.array([start_m] + [0.0] * (len(legs) - 1))
     last = [e.length_m for e in edges]
     if end_m is not None:
         last[-1] = end_m
-    part = np.asarray(last) - np.asarray(first)
+    part = np.asarray(last) - into
     enter = np.concatenate(([0.0], np.cumsum(part)))
     s = np.arange(0.0, enter[-1] + 1e-6, WAY_STEP_M)
     leg = np.clip(np.searchsorted(enter, s, side="right") - 1, 0, len(legs) - 1)
-    driven = s - enter[leg] + np.asarray(first)[leg]
+    driven = s - enter[leg] + into[leg]
     out = np.array([lane == OUT for _, lane in legs])[leg]
     along = np.where(out, driven, np.array([e.length_m for e in edges])[leg] - driven)
     east, north = np.empty(s.size), np.empty(s.size)
@@ -207,7 +210,7 @@ def way_along(
         north[on] = np.interp(along[on], edge.corner_m, edge.north_m) - shift * np.sin(psi)
     x, y = _rounded(east), _rounded(north)
     heading = np.unwrap(np.arctan2(np.gradient(x), np.gradient(y)))
-    return Way(s, x, y, heading, leg, along, tuple(legs), enter[:-1])
+    return Way(s, x, y, heading, leg, along, tuple(legs), enter[:-1], into)
 
 
 def _rounded(values: Floats) -> Floats:

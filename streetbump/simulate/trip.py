@@ -56,9 +56,8 @@ LEAD_M = 2.0
 NOISE_S = 3.0
 """The surface's own shaking is taken this far around a crossing, s."""
 
-SEEN_M = 0.05
-"""Potholes wider than this in either direction times ten can be seen and steered round. Chosen by
-us."""
+SEEN_M = 0.5
+"""Potholes longer than this can be seen and steered round, m. Chosen by us."""
 
 SLOWED = {"hump": 1.0, "table": 1.15, "cushion": 1.2, "marker": 0.5, "rail": 1.6}
 """Kind → speed over it, as a multiple of the driver's speed over a Watts hump. Markers calibrated
@@ -184,16 +183,14 @@ class _Met:
 def _met_on(scene: Scene, way: Way, *, day: float) -> list[_Met]:
     """The defects in the lanes of a way, by distance."""
     met = []
-    first = np.searchsorted(way.leg, np.arange(len(way.legs)))
+    leave_m = (*way.enter_m[1:], way.length_m)
     for k, (edge, lane) in enumerate(way.legs):  # legs, some tens, with a handful of defects
-        sign = 1.0 if lane == OUT else -1.0
-        begin = way.along_m[min(first[k], len(way.along_m) - 1)]
-        begin -= sign * (way.s_m[min(first[k], len(way.s_m) - 1)] - way.enter_m[k])
-        end_m = way.enter_m[k + 1] if k + 1 < len(way.legs) else way.length_m
+        length_m = scene.network.edges[edge].length_m
         for d in scene.by_edge.get(edge, ()):
             height = d.height_on(day)
-            s = way.enter_m[k] + sign * (d.along_m - begin)
-            if height and d.lies_in(lane) and way.enter_m[k] < s < end_m:
+            driven_m = d.along_m if lane == OUT else length_m - d.along_m
+            s = way.enter_m[k] + driven_m - way.into_m[k]
+            if height and d.lies_in(lane) and way.enter_m[k] < s < leave_m[k]:
                 met.append(_Met(d, float(s), height))
     return sorted(met, key=lambda m: m.s_m)
 
@@ -265,7 +262,7 @@ def _care(
     dodge, brake = [], []
     for m, chance in zip(met, rng.random(len(met)), strict=True):
         d = m.defect
-        if d.kind != "pothole" or d.length_m <= 10 * SEEN_M:
+        if d.kind != "pothole" or d.length_m <= SEEN_M:
             continue
         if chance < driver.avoids:
             dodge.append((m.s_m, -0.55 if d.across_m > 0 else 0.55))
@@ -362,20 +359,10 @@ def _surface_along(scene: Scene, way: Way) -> Floats:
     for k, leg in enumerate(way.legs):  # some tens
         on = slice(*np.searchsorted(s, [bounds[k], bounds[k + 1]]))
         surface = scene.surface(leg)
-        begin = _begins(scene, way, k)
-        at = (s[on] - bounds[k] + begin) / STEP_M
+        at = (s[on] - bounds[k] + way.into_m[k]) / STEP_M
         for wheel in (0, 1):
             height[wheel, on] = np.interp(at, np.arange(surface.shape[1]), surface[wheel])
     return through_tyre(height)
-
-
-def _begins(scene: Scene, way: Way, k: int) -> float:
-    """How far into its lane, as driven, leg `k` begins, m."""
-    edge, lane = way.legs[k]
-    first = min(int(np.searchsorted(way.leg, k)), len(way.leg) - 1)
-    along = way.along_m[first]
-    into = along if lane == OUT else scene.network.edges[edge].length_m - along
-    return float(into - (way.s_m[first] - way.enter_m[k]))
 
 
 def _touch(driven: Drive, met: _Met, *, side_m: float) -> _Touch:
