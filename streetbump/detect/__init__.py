@@ -4,7 +4,8 @@
 module of its own: :mod:`~streetbump.detect.signal` (even vertical acceleration),
 :mod:`~streetbump.detect.trigger` (what is a jolt), :mod:`~streetbump.detect.locate` (where),
 :mod:`~streetbump.detect.classify` (what kind); :mod:`~streetbump.detect.lag` (how late fixes are)
-and :mod:`~streetbump.detect.passes` beside them.
+and :mod:`~streetbump.detect.passes` beside them. :mod:`~streetbump.detect.listen` puts the first
+three in a row.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from streetbump.detect.classify import (
     class_probabilities,
     cut_windows,
 )
-from streetbump.detect.lag import lag_of
-from streetbump.detect.locate import Located, locate, track_of
+from streetbump.detect.listen import Listening, listen
+from streetbump.detect.locate import Located, locate
 from streetbump.detect.passes import find_passes, weight_of
-from streetbump.detect.signal import Signal, prepare
-from streetbump.detect.trigger import Triggers, characteristic, find
+from streetbump.detect.signal import Signal
+from streetbump.detect.trigger import Triggers
 from streetbump.model import BUMPS, P_COLUMNS, Detection, Trip
 
 ALGORITHM = "detect-3"
 """Changes whenever the same settings would give other jolts: part of the generation's key."""
 
-__all__ = ["ALGORITHM", "detect"]
+__all__ = ["ALGORITHM", "detect", "detect_in"]
 
 
 def detect(trip: Trip, *, settings: DetectSettings, model: JoltModel) -> Detection:
@@ -43,20 +44,19 @@ def detect(trip: Trip, *, settings: DetectSettings, model: JoltModel) -> Detecti
     Detection
         Tables ``BUMPS`` and ``PASSES``, by time.
     """
-    signal = prepare(trip, settings=settings)
-    track = track_of(trip, lag_of(trip, signal, settings=settings), settings=settings)
+    return detect_in(trip, listen(trip, settings=settings), settings=settings, model=model)
+
+
+def detect_in(
+    trip: Trip, heard: Listening, *, settings: DetectSettings, model: JoltModel
+) -> Detection:
+    """As :func:`detect`, for a trip that has been listened to already."""
+    signal = heard.signal
     passes = find_passes(
-        trip, track, heard_t_ns=signal.t_ns, heard=signal.usable, settings=settings
+        trip, heard.track, heard_t_ns=signal.t_ns, heard=signal.usable, settings=settings
     )
-    if signal.rate_hz < settings.min_rate_hz:
-        return Detection(BUMPS.empty(), passes)
-    speed = locate(track, signal.t_ns).speed_ms
-    moving = ~(speed < settings.min_speed_ms)  # an unknown speed counts as moving
-    cf = characteristic(signal, speed_ms=speed, settings=settings)
-    found = find(signal, cf, settings=settings)
-    found = found.narrow(moving[found.peak] & signal.usable[found.peak])
-    place = locate(track, signal.t_ns[found.peak])
-    return Detection(_bumps(trip, signal, found, place, settings, model), passes)
+    place = locate(heard.track, signal.t_ns[heard.triggers.peak])
+    return Detection(_bumps(trip, signal, heard.triggers, place, settings, model), passes)
 
 
 def _bumps(

@@ -101,24 +101,56 @@ def _course_deg(t_ns: Ints, lat: Floats, lon: Floats, joined: Bools) -> Floats:
 
 def locate(track: Track, t_ns: Ints) -> Located:
     """Where the car was at each of `t_ns`; NaN outside the fixes and across long gaps."""
-    if len(track.t_ns) < 2:
-        unknown = np.full(len(t_ns), np.nan)
-        return Located(unknown, unknown, unknown, unknown, unknown)
-    after = np.clip(np.searchsorted(track.t_ns, t_ns, side="right"), 1, len(track.t_ns) - 1)
-    before = after - 1
-    known = (t_ns >= track.t_ns[0]) & (t_ns <= track.t_ns[-1]) & track.joined[before]
-    share = (t_ns - track.t_ns[before]) / (track.t_ns[after] - track.t_ns[before])
-
-    def between(values: Floats) -> Floats:
-        return np.where(known, values[before] + share * (values[after] - values[before]), np.nan)
-
-    speed = between(track.speed_ms)
-    speed = np.where(np.isfinite(speed), speed, np.where(known, track.pace_ms[before], np.nan))
-    error = np.hypot(between(track.accuracy_m) * RADIAL_TO_AXIS, speed * track.lag_err_s)
+    at = _between(track, t_ns)
+    speed = _speed_between(track, at)
+    error = np.hypot(at.of(track.accuracy_m) * RADIAL_TO_AXIS, speed * track.lag_err_s)
     return Located(
-        lat_deg=between(track.lat_deg),
-        lon_deg=(between(track.lon_deg) + 180.0) % 360.0 - 180.0,
+        lat_deg=at.of(track.lat_deg),
+        lon_deg=(at.of(track.lon_deg) + 180.0) % 360.0 - 180.0,
         pos_err_m=error,
-        heading_deg=np.where(known, track.course_deg[before], np.nan),
+        heading_deg=at.on(track.course_deg),
         speed_ms=speed,
     )
+
+
+def speed_at(track: Track, t_ns: Ints) -> Floats:
+    """Speed of the car at each of `t_ns`, m/s; NaN outside the fixes and across long gaps."""
+    return _speed_between(track, _between(track, t_ns))
+
+
+def _speed_between(track: Track, at: _Between) -> Floats:
+    """The fixes' speed, interpolated; that of the leg where they state none."""
+    speed = at.of(track.speed_ms)
+    return np.where(np.isfinite(speed), speed, at.on(track.pace_ms))
+
+
+@dataclass(frozen=True, eq=False)
+class _Between:
+    """Moments between two fixes: the leg, the share of it that has gone, whether it is known."""
+
+    leg: Ints
+    share: Floats
+    known: Bools
+
+    def of(self, values: Floats) -> Floats:
+        """A quantity of fixes, (m,), at the moments: linear in time."""
+        if len(values) < 2:
+            return np.full(len(self.leg), np.nan)
+        low = values[self.leg]
+        return np.where(self.known, low + self.share * (values[self.leg + 1] - low), np.nan)
+
+    def on(self, values: Floats) -> Floats:
+        """A quantity of legs, (m - 1,), at the moments."""
+        if len(values) < 1:
+            return np.full(len(self.leg), np.nan)
+        return np.where(self.known, values[self.leg], np.nan)
+
+
+def _between(track: Track, t_ns: Ints) -> _Between:
+    if len(track.t_ns) < 2:
+        nowhere = np.zeros(len(t_ns), np.int64)
+        return _Between(nowhere, nowhere.astype(float), nowhere > 0)
+    leg = np.clip(np.searchsorted(track.t_ns, t_ns, side="right"), 1, len(track.t_ns) - 1) - 1
+    known = (t_ns >= track.t_ns[0]) & (t_ns <= track.t_ns[-1]) & track.joined[leg]
+    share = (t_ns - track.t_ns[leg]) / np.diff(track.t_ns)[leg]
+    return _Between(leg, share, known)

@@ -7,20 +7,20 @@ car at a stand), and have their jolts placed by the same track.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from streetbump.config import DetectSettings
-from streetbump.detect import detect
+from streetbump.detect import detect_in
 from streetbump.detect.classics import CLASSICS
 from streetbump.detect.classify import JoltModel
-from streetbump.detect.lag import lag_of
-from streetbump.detect.locate import Track, locate, track_of
-from streetbump.detect.signal import Signal, moving_mean, prepare
+from streetbump.detect.listen import listen
+from streetbump.detect.locate import Track, locate
+from streetbump.detect.signal import Signal, moving_mean
 from streetbump.model import STANDARD_GRAVITY_MS2, Floats, Gravity, Ints, TimeBasis, Trip
-from streetbump.trips.canonical import quantise_acc
+from streetbump.trips.canonical import REMOVED_BELOW_MS2, quantise_acc
 
 GRID_G = np.unique(np.concatenate((np.geomspace(0.02, 2.0, 81), np.linspace(0.5, 1.0, 51))))
 """Thresholds that are tried for each classic, g: steps of 6 % or less. Chosen by us."""
@@ -80,9 +80,8 @@ def hear(
     trip: Trip, *, trip_id: str, settings: DetectSettings, model: JoltModel, with_peers: bool = True
 ) -> Heard:
     """Run every detector over one untrimmed trip."""
-    signal = prepare(trip, settings=settings)
-    track = track_of(trip, lag_of(trip, signal, settings=settings), settings=settings)
-    signal = gated(signal, track, settings=settings)
+    listening = listen(trip, settings=settings)
+    signal, track = listening.gated, listening.track
     peers = CLASSICS if with_peers else {}
 
     def times(t_ns: Ints) -> Floats:
@@ -94,7 +93,7 @@ def hear(
         trip_id=trip_id,
         track=track,
         origin_ns=trip.origin_ns,
-        bumps=detect(trip, settings=settings, model=model).bumps,
+        bumps=detect_in(trip, listening, settings=settings, model=model).bumps,
         peers={
             name: tuple(times(peer(signal, threshold_g=float(g))) for g in GRID_G)
             for name, peer in peers.items()
@@ -106,13 +105,6 @@ def hear(
         rms_ms2=rms,
         spread_ms2=float(size.std()) if len(size) else np.nan,
     )
-
-
-def gated(signal: Signal, track: Track, *, settings: DetectSettings) -> Signal:
-    """A trip's signal, usable only where our detector listens: moving, no gap, no hand."""
-    moving = ~(locate(track, signal.t_ns).speed_ms < settings.min_speed_ms)
-    deaf = signal.rate_hz < settings.min_rate_hz
-    return replace(signal, usable=signal.usable & moving & (not deaf))
 
 
 def _driven(signal: Signal, origin_ns: int) -> Floats:
@@ -151,7 +143,7 @@ def bare_trip(values_ms2: Floats, *, rate_hz: float) -> Trip:
     n, width = values_ms2.shape
     acc = np.zeros((n, 3))
     acc[:, 3 - width :] = values_ms2
-    if width == 1 and n and abs(np.median(values_ms2)) < STILL_MS2:
+    if width == 1 and n and abs(np.median(values_ms2)) < REMOVED_BELOW_MS2:
         acc[:, 2] += STANDARD_GRAVITY_MS2
     size = np.median(np.linalg.norm(acc, axis=1)) if n else 0.0
     none = np.empty(0, np.int64)
@@ -159,9 +151,5 @@ def bare_trip(values_ms2: Floats, *, rate_hz: float) -> Trip:
     return Trip(
         "", "00" * 32, "bare", np.rint(np.arange(n) * (1e9 / rate_hz)).astype(np.int64),
         quantise_acc(acc), none, few, few, few, few, few, 0,
-        Gravity.KEPT if size >= STILL_MS2 else Gravity.REMOVED, TimeBasis.RELATIVE,
+        Gravity.KEPT if size >= REMOVED_BELOW_MS2 else Gravity.REMOVED, TimeBasis.RELATIVE,
     )  # fmt: skip
-
-
-STILL_MS2 = 2.0
-"""A median |a| below this means that gravity was taken off, m/s² (as at the door of trips)."""
