@@ -43,8 +43,10 @@ class Signal:
 def prepare(trip: Trip, *, settings: DetectSettings) -> Signal:
     """The vertical acceleration of a trip on an even grid.
 
-    A trip with fewer than two samples gives an empty signal of rate 0. The grid has the trip's
-    own median rate, at most ``work_rate_hz``.
+    A trip with fewer than two samples gives an empty signal of rate 0. The grid is that of the
+    samples themselves: samples that are missing are filled in, those that come too thick are
+    averaged, as are those of a phone much faster than ``work_rate_hz``. So the rate is the trip's
+    median rate, or a whole part of it.
 
     >>> from streetbump.config import shipped_settings
     >>> import numpy as np
@@ -60,8 +62,10 @@ def prepare(trip: Trip, *, settings: DetectSettings) -> Signal:
     if len(trip.t_ns) < 2:
         nothing = np.empty(0)
         return Signal(np.empty(0, np.int64), nothing, np.empty((0, 3)), np.empty(0, np.bool_), 0.0)
-    rate = min(trip.rate_hz, settings.work_rate_hz)
-    t_ns, axes, seam = _resample(trip, rate_hz=rate, gap_s=settings.gap_s)
+    parts = max(1, round(trip.rate_hz / settings.work_rate_hz))
+    t_ns, axes, seam = _even(trip, gap_s=settings.gap_s)
+    t_ns, axes, seam = _averaged(t_ns, axes, seam, parts)
+    rate = trip.rate_hz / parts
     vertical, turned = _vertical(axes, trip.gravity, rate_hz=rate, settings=settings)
     margin = _samples(settings.highpass_s / 2, rate)
     return Signal(t_ns, vertical, axes, ~(_dilate(seam, margin) | turned), rate)
@@ -71,29 +75,59 @@ def _samples(span_s: float, rate_hz: float) -> int:
     return max(1, round(span_s * rate_hz))
 
 
-def _resample(trip: Trip, *, rate_hz: float, gap_s: float) -> tuple[Ints, Floats, Bools]:
-    """Grid times, axes on the grid, and which grid points lie in a (closed-up) gap."""
-    t_s = (trip.t_ns - trip.t_ns[0]) * 1e-9
-    step = np.diff(t_s)
-    excess = np.concatenate(([0.0], np.cumsum(np.where(step > gap_s, step - gap_s, 0.0))))
-    closed = t_s - excess  # time with every long gap cut down to gap_s
-    grid = np.arange(int(closed[-1] * rate_hz + 1e-9) + 1) / rate_hz
-    acc = trip.acc * ACC_LSB_MS2
-    averaged = trip.rate_hz > 1.5 * rate_hz
-    take = _box_average if averaged else np.interp
-    axes = np.column_stack([take(grid, closed, acc[:, k]) for k in range(3)])
-    after = np.clip(np.searchsorted(closed, grid, side="left"), 1, len(closed) - 1)
-    seam = (step[after - 1] > gap_s) & (grid > closed[after - 1]) & (grid < closed[after])
-    t_ns = trip.t_ns[0] + np.rint((grid + excess[after - 1]) * 1e9).astype(np.int64)
-    return t_ns, axes, seam
+def _even(trip: Trip, *, gap_s: float) -> tuple[Ints, Floats, Bools]:
+    """Times and axes of the samples, missing ones filled in, and where a long gap was.
+
+    Counting samples, and not interpolating at times of our own, keeps every sample as it was: the
+    stamps of a phone jitter more than its sampling does, and nothing depends on when the
+    recording began.
+    """
+    t_ns, axes = _unthickened(trip.t_ns, trip.acc * ACC_LSB_MS2, 1e9 / trip.rate_hz)
+    missing = np.rint(np.diff(t_ns) * (trip.rate_hz * 1e-9)).astype(np.int64) - 1
+    if not missing.any():
+        return t_ns, axes, np.zeros(len(t_ns), np.bool_)
+    missing = np.clip(missing, 0, round(gap_s * trip.rate_hz))
+    at = np.arange(len(t_ns)) + np.concatenate(([0], np.cumsum(missing)))
+    grid = np.arange(at[-1] + 1)
+    after = np.searchsorted(at, grid)
+    wide = np.diff(t_ns, prepend=t_ns[0]) > gap_s * 1e9
+    seam = wide[after] & (at[after] != grid)
+    filled = np.column_stack([np.interp(grid, at, axes[:, k]) for k in range(3)])
+    since = np.rint(np.interp(grid, at, (t_ns - t_ns[0]).astype(np.float64)))
+    return t_ns[0] + since.astype(np.int64), filled, seam
 
 
-def _box_average(grid: Floats, t_s: Floats, values: Floats) -> Floats:
-    """Mean of the series over one grid step around each grid point: an anti-alias filter."""
-    area = np.concatenate(([0.0], np.cumsum(np.diff(t_s) * (values[1:] + values[:-1]) / 2)))
-    half = (grid[1] - grid[0]) / 2 if len(grid) > 1 else 0.5
-    lo, hi = np.clip(grid - half, t_s[0], t_s[-1]), np.clip(grid + half, t_s[0], t_s[-1])
-    return (np.interp(hi, t_s, area) - np.interp(lo, t_s, area)) / np.maximum(hi - lo, 1e-9)
+def _unthickened(t_ns: Ints, axes: Floats, step_ns: float) -> tuple[Ints, Floats]:
+    """Samples that come thicker than ``CLOSE`` steps, averaged over a step."""
+    close = np.diff(t_ns, prepend=t_ns[0] - round(step_ns)) < CLOSE * step_ns
+    if not close.any():
+        return t_ns, axes
+    begin = np.maximum.accumulate(np.where(close, 0, np.arange(len(t_ns))))
+    slot = np.rint((t_ns - t_ns[begin]) / step_ns)
+    first = np.flatnonzero(~close | (np.diff(slot, prepend=-1) > 0))
+    count = np.diff(first, append=len(t_ns))
+    mean_ns = np.add.reduceat(t_ns - t_ns[0], first) // count
+    return t_ns[0] + mean_ns, np.add.reduceat(axes, first, axis=0) / count[:, None]
+
+
+CLOSE = 0.75
+"""Samples nearer than this share of the usual step are too thick. Chosen by us: between a jittering
+stamp and a phone that samples twice as fast for a while."""
+
+
+def _averaged(t_ns: Ints, axes: Floats, seam: Bools, parts: int) -> tuple[Ints, Floats, Bools]:
+    """Means of so many neighbours each: the strongest sample is in the middle of one of them.
+
+    Where the means begin must not depend on when the recording did, nor on how the phone lay.
+    """
+    if parts == 1:
+        return t_ns, axes, seam
+    first = (int(np.einsum("ij,ij->i", axes, axes).argmax()) - parts // 2) % parts
+    stop = first + (len(t_ns) - first) // parts * parts
+    mean = sum(axes[first + k : stop : parts] for k in range(parts)) / parts
+    last = first + parts - 1
+    middle = (t_ns[first:stop:parts] + t_ns[last:stop:parts]) // 2
+    return middle, np.asarray(mean), seam[first:stop:parts] | seam[last:stop:parts]
 
 
 def moving_mean(values: Floats, width: int) -> Floats:

@@ -87,26 +87,30 @@ def _odd(span_s: float, rate_hz: float) -> int:
 
 
 def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSettings) -> Floats:
-    """Median level around each point, of one-second blocks, never under the floor."""
+    """Median level around each point, of one-second blocks, never under the floor.
+
+    One block begins at the strongest moment: when the recording began must not matter.
+    """
     from scipy.ndimage import median_filter
 
+    if len(level) == 0:
+        return level
     block = max(1, round(rate_hz))
-    n = -(-len(level) // block)
+    lead = -int(level.argmax()) % block
+    n = -(-(lead + len(level)) // block)
     padded = np.full(n * block, np.nan)
-    padded[: len(level)] = np.where(counted, level, np.nan)
+    padded[lead:][: len(level)] = np.where(counted, level, np.nan)
     per_block = _row_median(padded.reshape(n, block))
     known = np.isfinite(per_block)
     if not known.any():
         return np.full(len(level), settings.noise_floor_ms2)
-    overall = float(np.median(per_block[known]))
     # Blocks where nothing counts (stops, gaps) take the nearest block that does.
     centre = np.arange(n)
     filled = np.interp(centre, centre[known], per_block[known])
     width = max(1, round(settings.noise_s)) | 1
     local = median_filter(filled, size=min(width, 2 * n - 1), mode="nearest")
-    floor = max(settings.noise_floor_ms2, overall / 2)
-    position = (np.arange(len(level)) + 0.5) / block - 0.5
-    return np.maximum(np.interp(position, centre, local), floor)
+    position = (np.arange(len(level)) + lead + 0.5) / block - 0.5
+    return np.maximum(np.interp(position, centre, local), settings.noise_floor_ms2)
 
 
 def _row_median(rows: Floats) -> Floats:
