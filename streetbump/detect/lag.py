@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streetbump.config import DetectSettings
-from streetbump.detect.signal import Signal, moving_mean
+from streetbump.detect.signal import Signal, averaged, moving_mean
 from streetbump.geo import local_m
 from streetbump.model import DEG_LSB, UNKNOWN, Bools, Floats, Gravity, Ints, Trip
 
@@ -83,11 +83,13 @@ class Lag:
 class _Moves:
     """Changes of velocity by the fixes, one row per fix that has others before and after.
 
-    `t_ns` (r, 3): time of the fix before, this one, the one after. `moved_ms2` (r, 2): mean
-    acceleration forward and to the left. `block` (r,): the phone lay alike in rows of one number.
+    `fix_ns` (m,): times of all fixes. `row` (r, 3): which of them is before, this one, after.
+    `moved_ms2` (r, 2): mean acceleration forward and to the left. `block` (r,): the phone lay
+    alike in rows of one number.
     """
 
-    t_ns: Ints
+    fix_ns: Ints
+    row: Ints
     moved_ms2: Floats
     block: Ints
 
@@ -133,7 +135,8 @@ def _moves(trip: Trip, signal: Signal, *, settings: DetectSettings) -> _Moves:
     good[good] = _thinned(trip.fix_t_ns[good])
     t_ns, lat, lon = trip.fix_t_ns[good], trip.lat_e7[good] * DEG_LSB, trip.lon_e7[good] * DEG_LSB
     if len(t_ns) < FEWEST:
-        return _Moves(np.empty((0, 3), np.int64), np.empty((0, 2)), np.empty(0, np.int64))
+        none = np.empty(0, np.int64)
+        return _Moves(t_ns, none.reshape(0, 3), np.empty((0, 2)), none)
     east, north = local_m(lat, lon, lat0_deg=float(lat[0]), lon0_deg=float(lon[0]))
     place = east + 1j * north
     a, at, b = _neighbours(t_ns)
@@ -141,12 +144,12 @@ def _moves(trip: Trip, signal: Signal, *, settings: DetectSettings) -> _Moves:
     gain = (place[b] - place[at]) / after_s - (place[at] - place[a]) / before_s
     way = place[b] - place[a]
     moved = gain / ((before_s + after_s) / 2) * np.conj(way) / np.maximum(np.abs(way), 1e-9)
-    t3_ns = np.column_stack((t_ns[a], t_ns[at], t_ns[b]))
-    heard, lie = _heard(signal, t3_ns)
+    row = np.column_stack((a, at, b))
+    heard, lie = _heard(signal, t_ns[row])
     near = np.maximum(before_s, after_s) <= LONGEST_S
     keep = heard & near & (np.abs(way) >= LEAST_WAY_M) & (np.abs(moved) <= HARDEST_MS2)
     moved_ms2 = np.column_stack((moved.real, moved.imag))
-    return _in_blocks(t3_ns[keep], moved_ms2[keep], lie[keep])
+    return _in_blocks(t_ns, row[keep], moved_ms2[keep], lie[keep])
 
 
 def _thinned(t_ns: Ints) -> Bools:
@@ -175,13 +178,15 @@ def _heard(signal: Signal, t_ns: Ints) -> tuple[Bools, Ints]:
     return inside & (deaf[i] == deaf[j]), lost[np.minimum(i, len(lost) - 1)]
 
 
-def _in_blocks(t_ns: Ints, moved_ms2: Floats, lie: Ints) -> _Moves:
+def _in_blocks(fix_ns: Ints, row: Ints, moved_ms2: Floats, lie: Ints) -> _Moves:
     """Rows numbered by blocks of at most ``BLOCK_NS``; small blocks are left out."""
-    since = t_ns[:, 1] - t_ns[np.searchsorted(lie, lie), 1]  # since the phone was laid so
+    t_ns = fix_ns[row[:, 1]]
+    since = t_ns - t_ns[np.searchsorted(lie, lie)]  # since the phone was laid so
     new = (np.diff(lie, prepend=-1) > 0) | (np.diff(since // BLOCK_NS, prepend=0) > 0)
     block = np.cumsum(new) - 1
     full = np.bincount(block)[block] >= FEWEST if len(block) else new
-    return _Moves(t_ns[full], moved_ms2[full], np.unique(block[full], return_inverse=True)[1])
+    number = np.unique(block[full], return_inverse=True)[1]
+    return _Moves(fix_ns, row[full], moved_ms2[full], number)
 
 
 # ------------------------------------------------------------------------------- by the phone
@@ -194,22 +199,24 @@ def _felt(signal: Signal, moves: _Moves) -> Floats:
     twice integrated acceleration as it is of places.
     """
     way = _way(signal)
-    t_s = (moves.t_ns - signal.t_ns[0]) * 1e-9
-    step = (t_s - LAGS_S[:, None, None]) / SLOW_S
+    since_s = (moves.fix_ns - signal.t_ns[0]) * 1e-9
+    step = (since_s - LAGS_S[:, None]) / SLOW_S
     low = np.clip(step.astype(np.int64), 0, len(way) - 2)
-    share = (step - low)[..., None]
-    place = way[low] + share * (way[low + 1] - way[low])
-    span_s = np.diff(t_s, axis=1)
-    pace = np.diff(place, axis=2) / span_s[:, :, None]
-    return np.asarray(np.diff(pace, axis=2)[:, :, 0] / span_s.mean(axis=1)[:, None])
+    place = way[low] + (step - low)[..., None] * (way[low + 1] - way[low])
+    before, at, after = (place[:, row] for row in moves.row.T)
+    to_s, from_s = np.diff(since_s[moves.row], axis=1).T[:, :, None]
+    return np.asarray(((after - at) / from_s - (at - before) / to_s) / ((to_s + from_s) / 2))
 
 
 def _way(signal: Signal) -> Floats:
     """The way along each device axis every ``SLOW_S``, as a receiver's filter would track it."""
-    t_s = (signal.t_ns - signal.t_ns[0]) * 1e-9
-    velocity = _integral(signal.axes_ms2 - signal.axes_ms2.mean(axis=0), 1 / signal.rate_hz)
-    grid = np.arange(0.0, t_s[-1] + 2 * SLOW_S, SLOW_S)
-    velocity = np.column_stack([np.interp(grid, t_s, velocity[:, k]) for k in range(3)])
+    since_s = (signal.t_ns - signal.t_ns[0]) * 1e-9
+    parts = min(max(1, round(signal.rate_hz * SLOW_S / 2)), len(since_s))
+    mean = averaged(signal.axes_ms2, parts)
+    velocity = _integral(mean - mean.mean(axis=0), parts / signal.rate_hz)
+    grid = np.arange(0.0, since_s[-1] + 2 * SLOW_S, SLOW_S)
+    at_s = averaged(since_s, parts)
+    velocity = np.column_stack([np.interp(grid, at_s, velocity[:, k]) for k in range(3)])
     return _integral(_tracked(velocity), SLOW_S)
 
 
@@ -269,7 +276,8 @@ def _fitted(moves: _Moves, felt: Floats, weight: Floats) -> tuple[Floats, Floats
     sums = np.add.reduceat(products, first, axis=1)  # (lags, blocks, 3, 5)
     ridge = RIDGE_MS2**2 * total[:, None, None] * np.eye(3)
     turned = np.linalg.solve(sums[..., :3] + ridge, sums[..., 3:])
-    return y, np.einsum("lri,lrij->lrj", x, turned[:, block])
+    fit = sum(x[:, :, k, None] * turned[:, block, k] for k in range(3))
+    return y, np.asarray(fit)
 
 
 def _trust(square: Floats) -> Floats:

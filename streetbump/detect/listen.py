@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from streetbump.config import DetectSettings
-from streetbump.detect.lag import lag_of
+from streetbump.detect.lag import Lag, lag_of
 from streetbump.detect.locate import Track, speed_at, track_of
-from streetbump.detect.signal import Signal, prepare
+from streetbump.detect.signal import Masks, Signal, prepare_masked
 from streetbump.detect.trigger import Triggers, characteristic, find
 from streetbump.model import Bools, Floats, Trip
 
@@ -25,8 +25,11 @@ class Listening:
     Attributes
     ----------
     signal : Signal
-        Vertical acceleration on an even grid of n points; not usable near gaps and while the
-        phone is turned.
+        Vertical acceleration on an even grid of n points.
+    masks : Masks
+        Why not all of it is usable.
+    lag : Lag
+        How late the fixes were.
     track : Track
         The usable fixes, moved earlier by their lag.
     speed_ms : (n,) float64
@@ -41,6 +44,8 @@ class Listening:
     """
 
     signal: Signal
+    masks: Masks
+    lag: Lag
     track: Track
     speed_ms: Floats
     heard: Bools
@@ -58,8 +63,9 @@ def listen(trip: Trip, *, settings: DetectSettings) -> Listening:
 
     A trip of fewer than two samples has an empty signal; one without fixes an empty track.
     """
-    signal = prepare(trip, settings=settings)
-    track = track_of(trip, lag_of(trip, signal, settings=settings), settings=settings)
+    signal, masks = prepare_masked(trip, settings=settings)
+    lag = lag_of(trip, signal, settings=settings)
+    track = track_of(trip, lag, settings=settings)
     speed = speed_at(track, signal.t_ns)
     driving = ~(speed < settings.min_speed_ms)
     awake = signal.rate_hz >= settings.min_rate_hz
@@ -68,4 +74,5 @@ def listen(trip: Trip, *, settings: DetectSettings) -> Listening:
     if awake:
         score = characteristic(signal, speed_ms=speed, settings=settings)
     found = find(signal, score, settings=settings)
-    return Listening(signal, track, speed, heard, score, found.narrow(heard[found.peak]))
+    jolts = found.narrow(heard[found.peak])
+    return Listening(signal, masks, lag, track, speed, heard, score, jolts)
