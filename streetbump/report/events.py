@@ -1,9 +1,9 @@
 """Detections against marked moments of drives: precision, recall, false alarms, place.
 
 Ours is scored as it ships. A classic has no setting of its own that fits every phone, so each is
-scored three times: at its commonly quoted threshold; with a threshold tuned on all trips but the
-one that is scored (the honest comparison); and tuned on the very trips that are scored (its
-ceiling). The floor under every F1 is what as many events at random moments would reach.
+scored three times: at its commonly quoted thresholds, if it has any; with thresholds tuned on all
+trips but the one that is scored (the honest comparison); and tuned on the very trips that are
+scored (its ceiling). The floor under every F1 is what as many events at random moments would reach.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def score_events(
     by_score = [[_ours(d.heard, s) for s in SCORES] for d in drives]
     figures += _tuned_rows(drives, OURS, by_score)
     for name in drives[0].heard.peers:
-        figures += _rows(drives, name, QUOTED, [d.heard.quoted[name] for d in drives])
+        if name in drives[0].heard.quoted:
+            figures += _rows(drives, name, QUOTED, [d.heard.quoted[name] for d in drives])
         figures += _tuned_rows(drives, name, [d.heard.peers[name] for d in drives])
     return [*figures, *_by_class(drives, report_score, description)]
 

@@ -14,16 +14,13 @@ import pandas as pd
 
 from streetbump.config import DetectSettings
 from streetbump.detect import detect_in
-from streetbump.detect.classics import CLASSICS
+from streetbump.detect.classics import CLASSICS, Classic, Given
 from streetbump.detect.classify import JoltModel
 from streetbump.detect.listen import listen
 from streetbump.detect.locate import Track, locate
 from streetbump.detect.signal import Signal, moving_mean
-from streetbump.model import STANDARD_GRAVITY_MS2, Floats, Gravity, Ints, TimeBasis, Trip
+from streetbump.model import STANDARD_GRAVITY_MS2, Floats, Gravity, TimeBasis, Trip
 from streetbump.trips.canonical import REMOVED_BELOW_MS2, quantise_acc
-
-GRID_G = np.unique(np.concatenate((np.geomspace(0.02, 2.0, 81), np.linspace(0.5, 1.0, 51))))
-"""Thresholds that are tried for each classic, g: steps of 6 % or less. Chosen by us."""
 
 LEVEL_BLOCK_S = 1.0
 """Length of the blocks whose level makes the roughness of a session, s. Chosen by us."""
@@ -40,9 +37,9 @@ class Heard:
     bumps : DataFrame
         ``BUMPS``: every candidate of ours.
     peers : mapping
-        Classic → (times at each threshold of :data:`GRID_G`).
+        Classic → times at each row of its grid.
     quoted : mapping
-        Classic → times at its commonly quoted threshold.
+        Classic → times at its commonly quoted thresholds; only those that have any.
     driven : (k, 2) float64
         Spans in which a jolt could have been heard, s.
     km : float
@@ -82,10 +79,11 @@ def hear(
     """Run every detector over one untrimmed trip."""
     listening = listen(trip, settings=settings)
     signal, track = listening.gated, listening.track
-    peers = CLASSICS if with_peers else {}
+    given = Given(signal, listening.speed_ms)
+    peers = CLASSICS if with_peers else ()
 
-    def times(t_ns: Ints) -> Floats:
-        return np.asarray((t_ns - trip.origin_ns) * 1e-9)
+    def times(peer: Classic, thresholds: Floats) -> tuple[Floats, ...]:
+        return tuple((t_ns - trip.origin_ns) * 1e-9 for t_ns in peer.times(given, thresholds))
 
     level, rms = _levels(signal)
     size = np.linalg.norm(signal.axes_ms2[signal.usable], axis=1)
@@ -94,11 +92,8 @@ def hear(
         track=track,
         origin_ns=trip.origin_ns,
         bumps=detect_in(trip, listening, settings=settings, model=model).bumps,
-        peers={
-            name: tuple(times(peer(signal, threshold_g=float(g))) for g in GRID_G)
-            for name, peer in peers.items()
-        },
-        quoted={name: times(peer(signal)) for name, peer in peers.items()},
+        peers={peer.name: times(peer, peer.grid) for peer in peers},
+        quoted={p.name: times(p, np.array([p.quoted]))[0] for p in peers if p.quoted},
         driven=_driven(signal, trip.origin_ns),
         km=_length_m(track) / 1000,
         level_ms2=level,

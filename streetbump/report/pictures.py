@@ -14,11 +14,14 @@ import numpy as np
 import pandas as pd
 
 from streetbump.errors import MissingExtra
-from streetbump.report import events, series, sites
+from streetbump.report import events, series, sessions, sites
 from streetbump.report.scoreboard import OURS
 
 INK, OUR_COLOUR, THEIR_COLOUR, FAINT = "#222222", "#0b6e99", "#b0b0b0", "#dddddd"
-LINES = ("#0b6e99", "#7fb7cc", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#555555")
+LINES = (
+    "#0b6e99", "#7fb7cc", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#555555",
+    "#3d2c2e", "#b5c99a", "#7f5539",
+)  # fmt: skip
 """Ours in blue, peers in other hues; all differ in lightness as well."""
 
 
@@ -189,11 +192,31 @@ def _methods(rows: pd.DataFrame, measure: str) -> Iterator[tuple[str, pd.DataFra
         yield str(method), mine[(mine["measure"] == measure) & mine["value"].notna()]
 
 
+def _scores(rows: pd.DataFrame, dataset: str) -> bytes:
+    """The sessions' index against the score that people gave."""
+    by = rows.pivot_table(index="at", columns="measure", values="value", sort=False)
+    figure = _figure_class()(6.4, 4.6)
+    axes = figure.subplots()
+    axes.scatter(by["score"], by["index"], s=60, color=OUR_COLOUR, zorder=3)
+    for name, x, y in zip(by.index, by["score"], by["index"], strict=True):
+        axes.annotate(str(name), (x, y), textcoords="offset points", xytext=(0, 8), ha="center",
+                      size=8, color=INK)  # fmt: skip
+    axes.margins(x=0.2)
+    axes.set_ylim(0, 1.15 * by["index"].max())
+    axes.grid(color=FAINT, zorder=0)
+    axes.set_xlabel("score that people gave")
+    axes.set_ylabel("roughness (m/s²)")
+    axes.set_title(f"{dataset} (n = {len(by)})\n{rows['note'].iloc[0]}", loc="left")
+    _plain(axes)
+    return _png(figure)
+
+
 _PICTURES: tuple[tuple[str, Callable[[pd.DataFrame, str], bytes], str], ...] = (
     ("events-f1", _event_bars, events.PART),
     ("clips-event-or-road", _clip_bars, series.EVENT_PART),
     ("clips-confusion", _confusion, series.CONFUSION_PART),
     ("clips-reliability", _reliability, series.RELIABILITY_PART),
+    ("sessions", _scores, sessions.EACH),
     ("places-by-passes", _curves, sites.BY_PASSES),
     ("places-reliability", _reliability, sites.RELIABILITY),
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from streetbump.config import DetectSettings
-from streetbump.detect.classics import CLASSICS
+from streetbump.detect.classics import CLASSICS, Classic, Given
 from streetbump.detect.classify import (
     WINDOW_HZ,
     WINDOW_SAMPLES,
@@ -24,7 +24,6 @@ from streetbump.detect.classify import (
 from streetbump.detect.signal import Signal, prepare
 from streetbump.model import CLASSES, Bools, Floats, Ints, JoltClass, Trip, classify_rows
 from streetbump.report import scoring
-from streetbump.report.hearing import GRID_G
 from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
 
 ROAD = (JoltClass.ROUGH, JoltClass.SMOOTH)
@@ -139,22 +138,24 @@ def _event_or_road(windows: Floats, p: Floats, label: Ints, group: Ints, note: s
     rows = _binary(OURS, NOT_TUNED, ours, is_event, group, note)
     rows += _binary(ALWAYS, "", np.ones(len(label), np.bool_), is_event, group)
     fold = folds_of(group)
-    for name in CLASSICS:
-        fired = fires(windows, name)
+    for classic in CLASSICS:
+        if not classic.vertical_only:
+            continue
+        fired = fires(windows, classic)
         right = fired == is_event
         out = np.array([_best(right[:, fold != f]) for f in range(FOLDS)])[fold]
         kept_out = fired[out, np.arange(len(label))]
-        rows += _binary(name, LEAVE_ONE_OUT, kept_out, is_event, group)
-        rows += _binary(name, ORACLE, fired[_best(right)], is_event, group)
+        rows += _binary(classic.name, LEAVE_ONE_OUT, kept_out, is_event, group)
+        rows += _binary(classic.name, ORACLE, fired[_best(right)], is_event, group)
     return rows
 
 
-def fires(windows: Floats, name: str) -> Bools:
-    """Whether a classic hears anything in each window, (n_thresholds, n_windows)."""
-    fired = np.zeros((len(GRID_G), len(windows)), np.bool_)
+def fires(windows: Floats, classic: Classic) -> Bools:
+    """Whether a classic hears anything in each window, (n_settings, n_windows)."""
+    fired = np.zeros((len(classic.grid), len(windows)), np.bool_)
     for w, window in enumerate(windows):  # each alone: a classic compares neighbouring samples
-        signal = _signal_of(window)
-        fired[:, w] = [len(CLASSICS[name](signal, threshold_g=float(g))) > 0 for g in GRID_G]
+        given = Given(_signal_of(window), np.full(WINDOW_SAMPLES, np.nan))
+        fired[:, w] = [len(t_ns) > 0 for t_ns in classic.times(given, classic.grid)]
     return fired
 
 

@@ -19,7 +19,7 @@ from streetbump.detect.locate import Track
 from streetbump.geo import bearing_deg, ecef_mm, from_local_m, local_m
 from streetbump.model import Bools, Floats, Ints, JoltClass
 from streetbump.report import scoring
-from streetbump.report.hearing import GRID_G, Heard
+from streetbump.report.hearing import Heard
 from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
 from streetbump.report.series import reliability_rows
 from streetbump.report.truth import Description
@@ -55,7 +55,8 @@ QUORUM = (2, 3, 5, 8)
 MAX_PER_KM = 20.0
 """A threshold at which a peer fires more often than this hears every crack. Chosen by us."""
 EVERY = 6
-"""Of the classics' thresholds every so many is tried: a step of some 15 %. Chosen by us."""
+"""Of the settings of a classic's grid every so many is tried: of a threshold in g a step of some
+15 %. Chosen by us."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -488,7 +489,7 @@ def _half_f1(
 
 def _candidates(trips: Sequence[Heard], name: str) -> Iterator[pd.DataFrame]:
     """The reports of a classic at every threshold, radius and quorum that is tried."""
-    for k in range(0, len(GRID_G), EVERY):
+    for k in range(0, len(trips[0].peers[name]), EVERY):
         lat, lon, trip = _located(trips, name, k)
         if len(lat) > MAX_PER_KM * sum(h.km for h in trips):
             continue

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streetbump.config import shipped_settings
+from streetbump.detect.classics import CLASSICS, GRID_G
+from streetbump.detect.classify import load_model
 from streetbump.detect.locate import Track
 from streetbump.errors import ConfigError, InputError, MissingExtra
 from streetbump.geo import from_local_m
 from streetbump.model import BUMPS, CLUSTERS, P_COLUMNS, JoltClass
 from streetbump.report import events, series, sessions, sites
-from streetbump.report.hearing import GRID_G, Heard, bare_trip
+from streetbump.report.hearing import Heard, bare_trip, hear
 from streetbump.report.scoreboard import COLUMNS, OURS, Figure, frame_of, people_text
 from streetbump.report.truth import (
     Description,
@@ -140,6 +143,30 @@ def test_tuning_never_sees_the_trip_that_is_scored() -> None:
     assert recall == pytest.approx(5 / 6, abs=1e-3)
 
 
+def test_a_classic_without_quoted_thresholds_is_only_tuned() -> None:
+    """Nothing is made up where a source prints no thresholds: no row as quoted, the others stay."""
+    trips = [heard(name, t) for name, t in EVENTS.items()]
+    for trip in trips:
+        object.__setattr__(trip, "quoted", {})
+    drives = events.drives_of(trips, truth_of(EVENTS), unlisted="skip")
+    found = events.score_events(drives, report_score=4.0, description=NOBODY)
+    tunings = {f.tuning for f in found if f.method == "PEER"}
+    assert tunings == {events.LEAVE_ONE_OUT, events.ORACLE}
+
+
+def test_every_classic_hears_every_trip() -> None:
+    """At each setting of its grid; as quoted only where it is; without speed only if it may."""
+    z = np.random.default_rng(6).normal(0, 0.05, 3000) + 9.8
+    z[1500:1504] += (-9.0, 9.0, -9.0, 9.0)
+    trip = bare_trip(z[:, None], rate_hz=50.0)
+    got = hear(trip, trip_id="t", settings=shipped_settings().detect, model=load_model())
+    assert {k: len(v) for k, v in got.peers.items()} == {c.name: len(c.grid) for c in CLASSICS}
+    assert set(got.quoted) == {c.name for c in CLASSICS if c.quoted}
+    for classic in CLASSICS:
+        close = [t for t in got.peers[classic.name] if len(t) == 1 and abs(t[0] - 30) < 0.5]
+        assert bool(close) == classic.vertical_only
+
+
 def test_events_without_a_time_are_matched_by_place() -> None:
     """A detection 10 m from the event's place counts, one 40 m away does not."""
     lat, lon = from_local_m(np.array([1000.0, 2000.0]), np.zeros(2), lat0_deg=12, lon0_deg=-150)
@@ -171,7 +198,7 @@ def test_clips_are_told_apart_from_road() -> None:
     rng = np.random.default_rng(5)
     windows = rng.normal(0, 0.05, (40, 60))
     windows[:20, 30] += 9.0
-    fired = series.fires(windows, "Z-THRESH")
+    fired = series.fires(windows, CLASSICS[0])
     assert (fired[:, :20].any(axis=0)).all()
     k = int(np.argmin(np.abs(GRID_G - 0.5)))
     assert fired[k].tolist() == [True] * 20 + [False] * 20
@@ -179,6 +206,17 @@ def test_clips_are_told_apart_from_road() -> None:
     fold = series.folds_of(group, folds=3)
     assert all(len(set(fold[group == g])) == 1 for g in range(10))
     assert set(fold) == {0, 1, 2}
+
+
+def test_clips_have_the_classics_that_need_no_more_than_a_clip() -> None:
+    """A clip has no speed and one axis: whoever needs more is not in its table."""
+    rng = np.random.default_rng(7)
+    labels = (JoltClass.POTHOLE, JoltClass.SMOOTH)
+    windows = rng.normal(0, 1, (12, 60))
+    clips = [series.Clip(f"c{k}", w, 50.0, labels[k % 2]) for k, w in enumerate(windows)]
+    found = series.score_series(clips, model=load_model(), unsure_below=0.4, seen=False, note="")
+    methods = {f.method for f in found if f.part == series.EVENT_PART}
+    assert methods - {OURS, series.ALWAYS} == {c.name for c in CLASSICS if c.vertical_only}
 
 
 def test_sessions_are_ranked() -> None:
