@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
@@ -22,7 +22,7 @@ import pandas as pd
 
 from streetbump import runtime
 from streetbump.cluster.inventory import Inventory, read_inventory
-from streetbump.cluster.places import flagged, why_not
+from streetbump.cluster.places import flagged
 from streetbump.config import Settings, parse_settings, shipped_city, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial
@@ -41,7 +41,6 @@ from streetbump.pipeline import (
     register,
     settings_of,
 )
-from streetbump.report.explain import explain_place
 from streetbump.report.rows import cluster_rows, detect_rows, rejected_rows
 from streetbump.sending import Desk, compose_planned, plan_now
 from streetbump.stores import PlaceRow, Store
@@ -178,27 +177,39 @@ def detect_files(
     everything : bool
         All candidates, not only those at the operating point.
     """
-    key = b"detect stores nothing"  # a pseudonym is never shown here
-    how = options.for_upload(door_key=key).for_reader(Files(), local=True)
     tables, refused = [], []
+    for name, row in read_trips(paths, options, stdin=stdin, on_file=on_file):
+        if isinstance(row, Rejected):
+            refused.append((name, row))
+            continue
+        bumps = detect_trip(row, settings).bumps
+        if not everything:
+            bumps = bumps[bumps["score"] >= settings.detect.report_score]
+        tables.append(
+            detect_rows(
+                row,
+                bumps.reset_index(drop=True),
+                unsure_below=settings.detect.unsure_below,
+            )
+        )
+    rows = pd.concat(tables, ignore_index=True) if tables else _no_jolts()
+    return Detected(rows, rejected_rows(refused))
+
+
+def read_trips(
+    paths: Sequence[str],
+    options: TripOptions,
+    *,
+    stdin: Callable[[], bytes],
+    on_file: Callable[[str], None] = lambda _name: None,
+) -> Iterator[tuple[str, Trip | Rejected]]:
+    """File name and trip, or refusal, one after another; for commands that store nothing."""
+    key = b"nothing is stored"  # a pseudonym is never shown here
+    how = options.for_upload(door_key=key).for_reader(Files(), local=True)
     for name, data in _contents(paths, stdin):
         on_file(name)
         for row in read(data, name=Path(name).name, options=how, pseudonym=_nobody):
-            if isinstance(row, Rejected):
-                refused.append((name, row))
-                continue
-            bumps = detect_trip(row, settings).bumps
-            if not everything:
-                bumps = bumps[bumps["score"] >= settings.detect.report_score]
-            tables.append(
-                detect_rows(
-                    row,
-                    bumps.reset_index(drop=True),
-                    unsure_below=settings.detect.unsure_below,
-                )
-            )
-    rows = pd.concat(tables, ignore_index=True) if tables else _no_jolts()
-    return Detected(rows, rejected_rows(refused))
+            yield name, row
 
 
 def _nobody(_name: str) -> str:
@@ -495,53 +506,6 @@ def narrow(
     return table[keep].reset_index(drop=True)
 
 
-def explain(store: Store, place_id: str) -> str:
-    """Why the system says what it says of a place, or of a cluster by its id.
-
-    Raises
-    ------
-    InputError
-        There is no such place or cluster.
-    """
-    place = store.place(place_id)
-    if place is None:
-        return _explain_cluster(store, place_id)
-    clusters = store.clusters_by_id(place.clusters)
-    members = store.members(place.clusters)
-    row = next((r for r in reversed(store.outbox()) if r.place_id == place_id), None)
-    request = None
-    if row is not None:
-        request = {"city": row.city, "state": row.state, "id": row.request_id, "token": row.token,
-                   "marker": row.marker, "note": row.note or None}  # fmt: skip
-    shown = {"place_id": place.place_id, "class": place.jolt_class, "state": place.state,
-             "episode": place.episode, "lat_deg": place.lat_deg, "lon_deg": place.lon_deg,
-             "why": place.why}  # fmt: skip
-    return explain_place(
-        shown,
-        clusters,
-        members,
-        handles=store.handles(members["trip_key"].tolist()),
-        history=store.history(place_id),
-        request=request,
-    )
-
-
-def _explain_cluster(store: Store, cluster_id: str) -> str:
-    clusters = store.clusters_by_id([cluster_id])
-    if len(clusters) == 0:
-        raise InputError(f"{cluster_id}: no such place or cluster; streetbump cluster lists them")
-    active = store.active()
-    settings = settings_of(active) if active else shipped_settings()
-    c = clusters.iloc[0]
-    members = store.members([cluster_id])
-    known = pd.notna(c["obstacle_id"])
-    shown = {"place_id": cluster_id, "class": c["class"], "episode": 0, "lat_deg": c["lat_deg"],
-             "lon_deg": c["lon_deg"], "state": "known_obstacle" if known else "candidate",
-             "why": "not flagged: " + why_not(c, settings=settings.flag)}  # fmt: skip
-    handles = store.handles(members["trip_key"].tolist())
-    return explain_place(shown, clusters, members, handles=handles, history=[], request=None)
-
-
 # ------------------------------------------------------------------------------- obstacles
 
 
@@ -783,19 +747,17 @@ def doctor_trip(
     path: str, options: TripOptions, *, settings: Settings, stdin: Callable[[], bytes]
 ) -> list[dict[str, Any]]:
     """What was seen in a trip file, what was assumed and why: one record per trip or refusal."""
-    how = options.for_upload(door_key=b"doctor stores nothing").for_reader(Files(), local=True)
     records: list[dict[str, Any]] = []
-    for name, data in _contents([path], stdin):
-        for row in read(data, name=Path(name).name, options=how, pseudonym=_nobody):
-            if isinstance(row, Trip):
-                found = detect_trip(row, settings)
-                shown = int((found.bumps["score"] >= settings.detect.report_score).sum())
-                records.append(
-                    {"file": name, **describe(row), "jolts": shown, "passes": len(found.passes)}
-                )
-            else:
-                records.append({"file": name, "part": row.part, "refused": row.reason.value,
-                                "hint": row.hint})  # fmt: skip
+    for name, row in read_trips([path], options, stdin=stdin):
+        if isinstance(row, Trip):
+            found = detect_trip(row, settings)
+            shown = int((found.bumps["score"] >= settings.detect.report_score).sum())
+            records.append(
+                {"file": name, **describe(row), "jolts": shown, "passes": len(found.passes)}
+            )
+        else:
+            records.append({"file": name, "part": row.part, "refused": row.reason.value,
+                            "hint": row.hint})  # fmt: skip
     return records
 
 
