@@ -45,6 +45,10 @@ BLOCK_NS = 120_000_000_000
 """How long a phone is taken to lie still, ns; it is taken to be laid anew wherever the signal was
 unusable. Chosen by us: phones slip unseen."""
 
+MOST_BLOCKS = 8
+"""Of a longer drive so many blocks are taken, evenly spread: what the receiver's own filter leaves
+unknown is then the larger part of the error."""
+
 FEWEST = 20
 """With fewer fixes a block says nothing, having eight unknowns. Chosen by us."""
 
@@ -83,7 +87,7 @@ class Lag:
 class _Moves:
     """Changes of velocity by the fixes, one row per fix that has others before and after.
 
-    `fix_ns` (m,): times of all fixes. `row` (r, 3): which of them is before, this one, after.
+    `fix_ns` (m,): times of the fixes they need. `row` (r, 3): which of them is before, this one, after.
     `moved_ms2` (r, 2): mean acceleration forward and to the left. `block` (r,): the phone lay
     alike in rows of one number.
     """
@@ -179,14 +183,17 @@ def _heard(signal: Signal, t_ns: Ints) -> tuple[Bools, Ints]:
 
 
 def _in_blocks(fix_ns: Ints, row: Ints, moved_ms2: Floats, lie: Ints) -> _Moves:
-    """Rows numbered by blocks of at most ``BLOCK_NS``; small blocks are left out."""
+    """Rows numbered by blocks of at most ``BLOCK_NS``; small blocks, and some of many, left out."""
     t_ns = fix_ns[row[:, 1]]
     since = t_ns - t_ns[np.searchsorted(lie, lie)]  # since the phone was laid so
     new = (np.diff(lie, prepend=-1) > 0) | (np.diff(since // BLOCK_NS, prepend=0) > 0)
     block = np.cumsum(new) - 1
-    full = np.bincount(block)[block] >= FEWEST if len(block) else new
-    number = np.unique(block[full], return_inverse=True)[1]
-    return _Moves(fix_ns, row[full], moved_ms2[full], number)
+    full = np.flatnonzero(np.bincount(block) >= FEWEST) if len(block) else block
+    taken = full[np.unique(np.linspace(0, len(full) - 1, MOST_BLOCKS).astype(int))[: len(full)]]
+    keep = np.isin(block, taken)
+    used, row = np.unique(row[keep], return_inverse=True)
+    number = np.searchsorted(taken, block[keep])
+    return _Moves(fix_ns[used], row.reshape(-1, 3), moved_ms2[keep], number)
 
 
 # ------------------------------------------------------------------------------- by the phone

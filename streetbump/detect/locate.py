@@ -101,7 +101,7 @@ def _course_deg(t_ns: Ints, lat: Floats, lon: Floats, joined: Bools) -> Floats:
 
 def locate(track: Track, t_ns: Ints) -> Located:
     """Where the car was at each of `t_ns`; NaN outside the fixes and across long gaps."""
-    at = _between(track, t_ns)
+    at = _between(track, t_ns, np.searchsorted(track.t_ns, t_ns, side="right"))
     speed = _speed_between(track, at)
     error = np.hypot(at.of(track.accuracy_m) * RADIAL_TO_AXIS, speed * track.lag_err_s)
     return Located(
@@ -114,8 +114,16 @@ def locate(track: Track, t_ns: Ints) -> Located:
 
 
 def speed_at(track: Track, t_ns: Ints) -> Floats:
-    """Speed of the car at each of `t_ns`, m/s; NaN outside the fixes and across long gaps."""
-    return _speed_between(track, _between(track, t_ns))
+    """Speed of the car at many moments in order, m/s; NaN outside the fixes and across long gaps.
+
+    Parameters
+    ----------
+    t_ns : (n,) int64
+        Not decreasing: so the few fixes are looked up among the moments, not each among the fixes.
+    """
+    bounds = np.concatenate(([0], np.searchsorted(t_ns, track.t_ns), [len(t_ns)]))
+    passed = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    return _speed_between(track, _between(track, t_ns, passed))
 
 
 def _speed_between(track: Track, at: _Between) -> Floats:
@@ -146,11 +154,12 @@ class _Between:
         return np.where(self.known, values[self.leg], np.nan)
 
 
-def _between(track: Track, t_ns: Ints) -> _Between:
+def _between(track: Track, t_ns: Ints, passed: Ints) -> _Between:
+    """Where between the fixes some moments lie, given how many fixes are not after each."""
     if len(track.t_ns) < 2:
         nowhere = np.zeros(len(t_ns), np.int64)
         return _Between(nowhere, nowhere.astype(float), nowhere > 0)
-    leg = np.clip(np.searchsorted(track.t_ns, t_ns, side="right"), 1, len(track.t_ns) - 1) - 1
+    leg = np.clip(passed, 1, len(track.t_ns) - 1) - 1
     known = (t_ns >= track.t_ns[0]) & (t_ns <= track.t_ns[-1]) & track.joined[leg]
     share = (t_ns - track.t_ns[leg]) / np.diff(track.t_ns)[leg]
     return _Between(leg, share, known)

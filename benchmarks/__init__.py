@@ -1,0 +1,1 @@
+"""Measurements of cost beside named peers; how to run them is in README.md."""
