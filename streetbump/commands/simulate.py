@@ -24,6 +24,7 @@ from streetbump.simulate.town import (
     named_town,
     plan_outings,
 )
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.truth import (
     Driven,
     crossings_csv,
@@ -198,9 +199,15 @@ def _check(out: Path, order: Order) -> None:
 
 def _write_forged(folder: Path, order: Order, number: int, upload: Upload) -> int:
     """Write an upload of dishonest phones; the truth table knows nothing of it."""
-    about = replace(upload.about, platform=_platform(upload.about.platform, order.logger))
-    data = write(upload.trip, about=about, logger=order.logger)
-    Files().write(folder / f"x{number:05d}-{about.device}.{ENDING[order.logger]}", data)
+    name = f"x{number:05d}-{upload.about.device}"
+    return _write(folder, order, name, upload.trip, upload.about)
+
+
+def _write(folder: Path, order: Order, name: str, trip: SimulatedTrip, about: About) -> int:
+    """Write a trip as its logger would on this phone; its size in bytes."""
+    about = replace(about, platform=_platform(about.platform, order.logger))
+    data = write(trip, about=about, logger=order.logger)
+    Files().write(folder / f"{name}.{ENDING[order.logger]}", data)
     return len(data)
 
 
@@ -216,11 +223,9 @@ def _one(folder: Path, order: Order, outing: Outing) -> tuple[Driven, int]:
     town = town_of(order)
     trip = drive_outing(town, outing, seed=order.seed)
     device = town.fleet[outing.device]
-    platform = _platform(device.phone.platform, order.logger)
     about = About(
-        device=device.name, start_utc_s=outing.start_utc_s, platform=platform, tz=ZONE
-    )  # fmt: skip
-    data = write(trip, about=about, logger=order.logger)
+        device=device.name, start_utc_s=outing.start_utc_s, platform=device.phone.platform, tz=ZONE
+    )
     trip_id = trip_id_of(town, outing)
-    Files().write(folder / f"{trip_id}.{ENDING[order.logger]}", data)
-    return Driven(outing, trip_id, device.name, float(trip.t_s[0]), trip.crossings), len(data)
+    size = _write(folder, order, trip_id, trip, about)
+    return Driven(outing, trip_id, device.name, float(trip.t_s[0]), trip.crossings), size
