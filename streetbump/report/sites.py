@@ -176,15 +176,7 @@ def visits(points: pd.DataFrame, tracks: Sequence[Track]) -> Bools:
 
     Directions and lanes are not told apart: who drove by in the other lane counts as a pass.
     """
-    from scipy.spatial import cKDTree
-
-    at = ecef_mm(points["lat_deg"].to_numpy(), points["lon_deg"].to_numpy()) / 1000.0
-    near = np.zeros((len(points), len(tracks)), np.bool_)
-    for k, track in enumerate(tracks):
-        lat, lon = _along(track)
-        if len(lat) and len(at):
-            near[:, k] = cKDTree(ecef_mm(lat, lon) / 1000.0).query(at)[0] <= PASS_M
-    return near
+    return np.isfinite(_courses(points, tracks))
 
 
 def lane_passes(points: pd.DataFrame, tracks: Sequence[Track]) -> Ints:
@@ -192,6 +184,15 @@ def lane_passes(points: pd.DataFrame, tracks: Sequence[Track]) -> Ints:
 
     A report does not say in which lane it lies; the lane with more trips is the likelier one.
     """
+    course = _courses(points, tracks)
+    # Courses doubled have one mean direction for both lanes: the axis of the street.
+    axis = np.angle(np.nansum(np.exp(2j * course), axis=1)) / 2
+    onward = np.cos(course - axis[:, None])
+    return np.maximum((onward > 0).sum(axis=1), (onward < 0).sum(axis=1))
+
+
+def _courses(points: pd.DataFrame, tracks: Sequence[Track]) -> Floats:
+    """Direction in which each trip passed each point, radians; NaN where it did not come near."""
     from scipy.spatial import cKDTree
 
     at = ecef_mm(points["lat_deg"].to_numpy(), points["lon_deg"].to_numpy()) / 1000.0
@@ -202,10 +203,7 @@ def lane_passes(points: pd.DataFrame, tracks: Sequence[Track]) -> Ints:
             away, point = cKDTree(ecef_mm(lat, lon) / 1000.0).query(at)
             psi = np.radians(bearing_deg(lat[:-1], lon[:-1], lat[1:], lon[1:]))
             course[:, k] = np.where(away <= PASS_M, psi[np.minimum(point, len(psi) - 1)], np.nan)
-    # Courses doubled have one mean direction for both lanes: the axis of the street.
-    axis = np.angle(np.nansum(np.exp(2j * course), axis=1)) / 2
-    onward = np.cos(course - axis[:, None])
-    return np.maximum((onward > 0).sum(axis=1), (onward < 0).sum(axis=1))
+    return course
 
 
 def crossed(sites: pd.DataFrame, trip_ids: Sequence[str], crossings: pd.DataFrame) -> Bools:
