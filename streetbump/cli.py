@@ -435,26 +435,83 @@ def _bbox(text: str) -> tuple[float, float, float, float]:
 
 
 @main.command()
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@trip_options
+@click.option("--bbox", metavar="W,S,E,N", help="Only within west,south,east,north (degrees).")
+@common_options
+def roughness(paths: tuple[str, ...], **values: Any) -> None:
+    """Say how rough each 20 m of street is, and how sure that is; the roughest on top.
+
+    PATH is a trip file, a folder, or - for standard input; without it the store's trips count.
+    """
+    from streetbump import commands
+    from streetbump.commands import roughness as room
+    from streetbump.config import shipped_settings
+    from streetbump.report.roughness import people
+
+    options = _trip_options(values)
+    box = _bbox(values["bbox"]) if values["bbox"] else None
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    with words.progress("roughness") as tell:
+        if paths:
+            settings = commands.load_settings(values["settings_path"]) or shipped_settings()
+            found = room.roughness_of_files(
+                paths, options, settings=settings, stdin=_stdin, on_file=tell
+            )
+            table, refused = found.rows, len(found.rejected)
+            words.refused(found.rejected)
+        else:
+            with commands.existing_store(values["url"]) as store:
+                table, refused = room.roughness_of_store(store), 0
+    table = table if box is None else room.within(table, box)
+    _emit(table, values["kind"], values["output"], people=people)
+    if refused:
+        sys.exit(1)
+
+
+@main.command()
 @click.argument("place_id", required=False)
 @click.option("--trip", "trip", metavar="FILE", help="Explain a trip file instead.")
 @trip_options
 @common_options
 def explain(place_id: str | None, trip: str | None, **values: Any) -> None:
-    """Say why the system says what it says of a place, a cluster, or a trip file."""
+    """Say why the system says what it says of a place, a cluster, or a trip file.
+
+    With --trip, -o FILE.png, .pdf or .svg draws the trip.
+    """
     from streetbump import commands
-    from streetbump.config import shipped_settings
+    from streetbump.commands import explain as room
 
     options = _trip_options(values)
     if (place_id is None) == (trip is None):
         raise UsageError("explain: give either a place (or cluster) id, or --trip FILE")
     if trip is None:
         with commands.existing_store(values["url"]) as store:
-            click.echo(commands.explain(store, place_id or ""), nl=False)
+            click.echo(room.explain(store, place_id or ""), nl=False)
         return
-    settings = commands.load_settings(values["settings_path"]) or shipped_settings()
-    _print_records(commands.doctor_trip(trip, options, settings=settings, stdin=_stdin))
-    found = commands.detect_files([trip], options, settings=settings, everything=True, stdin=_stdin)
-    _emit_jolts(found.rows, values)
+    _explain_trip(trip, options, values)
+
+
+def _explain_trip(trip: str, options: TripOptions, values: dict[str, Any]) -> None:
+    from streetbump.commands import explain as room
+    from streetbump.commands import load_settings
+    from streetbump.config import shipped_settings
+    from streetbump.report.trip_story import facts, jolt_people
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    output, kind = values["output"], values["kind"]
+    drawn = kind is None and room.is_picture(output)
+    settings = load_settings(values["settings_path"]) or shipped_settings()
+    found = room.explain_trip(trip, options, settings=settings, stdin=_stdin)
+    for story in found.stories:
+        words.say(*(f"{name}: {value}" for name, value in facts(story).items()), "")
+    words.refused(found.rejected)
+    if drawn:
+        words.say(*room.draw(found.stories, output))
+    else:
+        _emit(found.jolts, kind, output, people=jolt_people)
+    if len(found.rejected):
+        sys.exit(1)
 
 
 # ------------------------------------------------------------------------------- obstacles

@@ -368,6 +368,8 @@ PASSES = Table(
         Column("heading_deg", "float64", "°", "direction of travel through the bin", 1e-2),
         Column("speed_ms", "float64", "m/s", "mean speed through the bin", 1e-2),
         Column("weight", "float64", "1", "what the pass counts, 0 to 1, by rate and accuracy", 1e-3),
+        Column("roughness_ms2", "float64", "m/s²", "shaking between jolts, at 40 km/h", 1e-3),
+        Column("roughness_err_ms2", "float64", "m/s²", "standard error of it, of this drive", 1e-4),
     ),
 )  # fmt: skip
 """Which bins trips drove through: the denominator of every rate (key: trip_key, seq)."""

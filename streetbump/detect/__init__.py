@@ -3,9 +3,9 @@
 ``detect`` is a pure function of a canonical trip and the settings. Four small steps, each in a
 module of its own: :mod:`~streetbump.detect.signal` (even vertical acceleration),
 :mod:`~streetbump.detect.trigger` (what is a jolt), :mod:`~streetbump.detect.locate` (where),
-:mod:`~streetbump.detect.classify` (what kind); :mod:`~streetbump.detect.lag` (how late fixes are)
-and :mod:`~streetbump.detect.passes` beside them. :mod:`~streetbump.detect.listen` puts the first
-three in a row.
+:mod:`~streetbump.detect.classify` (what kind); :mod:`~streetbump.detect.lag` (how late fixes are),
+:mod:`~streetbump.detect.passes` and :mod:`~streetbump.detect.roughness` beside them.
+:mod:`~streetbump.detect.listen` puts the first three in a row.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from streetbump.detect.classify import (
 from streetbump.detect.listen import Listening, listen
 from streetbump.detect.locate import Located, locate
 from streetbump.detect.passes import find_passes, weight_of
+from streetbump.detect.roughness import levels
 from streetbump.detect.signal import Signal
 from streetbump.detect.trigger import Triggers
 from streetbump.model import BUMPS, P_COLUMNS, Detection, Trip
 
-ALGORITHM = "detect-3"
+ALGORITHM = "detect-4"
 """Changes whenever the same settings would give other jolts: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "detect", "detect_in"]
@@ -53,8 +54,9 @@ def detect_in(
     """As :func:`detect`, for a trip that has been listened to already."""
     signal = heard.signal
     passes = find_passes(
-        trip, heard.track, heard_t_ns=signal.t_ns, heard=signal.usable, settings=settings
-    )
+        trip, heard.track, heard_t_ns=signal.t_ns, heard=signal.usable,
+        levels=levels(signal, heard=heard.heard, speed_ms=heard.speed_ms), settings=settings,
+    )  # fmt: skip
     place = locate(heard.track, signal.t_ns[heard.triggers.peak])
     return Detection(_bumps(trip, signal, heard.triggers, place, settings, model), passes)
 

@@ -87,9 +87,9 @@ class Lag:
 class _Moves:
     """Changes of velocity by the fixes, one row per fix that has others before and after.
 
-    `fix_ns` (m,): times of the fixes they need. `row` (r, 3): which of them is before, this one, after.
-    `moved_ms2` (r, 2): mean acceleration forward and to the left. `block` (r,): the phone lay
-    alike in rows of one number.
+    `fix_ns` (m,): times of the fixes they need. `row` (r, 3): which of them is before, this one,
+    after. `moved_ms2` (r, 2): mean acceleration forward and to the left. `block` (r,): the phone
+    lay alike in rows of one number.
     """
 
     fix_ns: Ints

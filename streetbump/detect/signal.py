@@ -263,6 +263,8 @@ def fallen(axes_ms2: Floats, *, rate_hz: float) -> Bools:
     >>> at = np.flatnonzero(fallen(axes, rate_hz=50.0)); int(at[0]), int(at[-1])
     (175, 359)
     """
+    if rate_hz < HAND_RATE_HZ:  # two samples of a slow phone on a bad road are no fall
+        return np.zeros(len(axes_ms2), np.bool_)
     length = max(2, int(np.ceil(FALL_S * rate_hz)))
     light = np.einsum("ij,ij->i", axes_ms2, axes_ms2) < FALL_MS2**2
     falling = np.zeros(len(light), np.bool_)

@@ -18,12 +18,13 @@ from streetbump.detect.classics import CLASSICS, Classic, Given
 from streetbump.detect.classify import JoltModel
 from streetbump.detect.listen import listen
 from streetbump.detect.locate import Track, locate
+from streetbump.detect.roughness import levels, overall, ppe
 from streetbump.detect.signal import Signal, moving_mean
 from streetbump.model import STANDARD_GRAVITY_MS2, Floats, Gravity, TimeBasis, Trip
 from streetbump.trips.canonical import REMOVED_BELOW_MS2, quantise_acc
 
 LEVEL_BLOCK_S = 1.0
-"""Length of the blocks whose level makes the roughness of a session, s. Chosen by us."""
+"""Length of the blocks whose level makes the mean square of a session, s. Chosen by us."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +45,10 @@ class Heard:
         Spans in which a jolt could have been heard, s.
     km : float
         Length of the track, km; 0 without fixes.
-    level_ms2, rms_ms2, spread_ms2 : float
-        Roughness: median and mean square of the level of one-second blocks of vertical
-        acceleration, and, for comparison, the deviation of |a| with no orientation at all.
+    roughness_ms2, rms_ms2, spread_ms2, ppe_m2s4 : float
+        Roughness: our index of the whole drive; beside it the root mean square of the level of
+        vertical acceleration, the deviation of |a| with no orientation at all, and the mean of
+        SmartRoadSense's PPE (NaN where there is no whole window).
     """
 
     trip_id: str
@@ -57,9 +59,10 @@ class Heard:
     quoted: Mapping[str, Floats]
     driven: Floats
     km: float
-    level_ms2: float
+    roughness_ms2: float
     rms_ms2: float
     spread_ms2: float
+    ppe_m2s4: float
 
     @property
     def minutes(self) -> float:
@@ -85,7 +88,8 @@ def hear(
     def times(peer: Classic, thresholds: Floats) -> tuple[Floats, ...]:
         return tuple((t_ns - trip.origin_ns) * 1e-9 for t_ns in peer.times(given, thresholds))
 
-    level, rms = _levels(signal)
+    found = levels(signal, heard=listening.heard, speed_ms=listening.speed_ms)
+    windows = ppe(signal)
     size = np.linalg.norm(signal.axes_ms2[signal.usable], axis=1)
     return Heard(
         trip_id=trip_id,
@@ -96,9 +100,10 @@ def hear(
         quoted={p.name: times(p, np.array([p.quoted]))[0] for p in peers if p.quoted},
         driven=_driven(signal, trip.origin_ns),
         km=_length_m(track) / 1000,
-        level_ms2=level,
-        rms_ms2=rms,
+        roughness_ms2=overall(found),
+        rms_ms2=_rms(signal),
         spread_ms2=float(size.std()) if len(size) else np.nan,
+        ppe_m2s4=float(windows.mean()) if len(windows) else np.nan,
     )
 
 
@@ -114,13 +119,12 @@ def _length_m(track: Track) -> float:
     return float((track.pace_ms * leg_s)[track.joined].sum())
 
 
-def _levels(signal: Signal) -> tuple[float, float]:
-    """Median and root mean square level of the vertical while driven, m/s²; NaN when never."""
+def _rms(signal: Signal) -> float:
+    """Root mean square level of the vertical while driven, m/s²; NaN when never."""
     if not signal.usable.any():
-        return np.nan, np.nan
+        return np.nan
     block = max(1, round(LEVEL_BLOCK_S * signal.rate_hz))
-    level = np.sqrt(np.maximum(moving_mean(signal.vertical_ms2**2, block), 0.0))[signal.usable]
-    return float(np.median(level)), float(np.sqrt(np.mean(level**2)))
+    return float(np.sqrt(np.mean(moving_mean(signal.vertical_ms2**2, block)[signal.usable])))
 
 
 def bare_trip(values_ms2: Floats, *, rate_hz: float) -> Trip:

@@ -1,8 +1,9 @@
 """Whole sessions with one label: the roughness of the drive against what people said.
 
-The score is the median level of the vertical acceleration while driving; beside it stand the
-level's mean square, and the deviation of |a|, which needs no orientation and no gating at all.
-Speed is not corrected for: a session driven slowly looks smoother than it is.
+The score is the index that ships (:mod:`~streetbump.detect.roughness`); beside it stand
+SmartRoadSense's PPE, the mean square of the vertical acceleration's level, and the deviation of
+|a|, which needs no orientation and no gating at all. Speed is corrected for in ours alone, and
+only where the recording has fixes.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ import pandas as pd
 from streetbump.model import Bools, Floats
 from streetbump.report import scoring
 from streetbump.report.hearing import Heard
-from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
+from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure, short
 from streetbump.report.truth import Description
 
 PART = "sessions"
+EACH = "sessions one by one"
+"""Index and score of each session that has a number: what the picture shows."""
 SCORES = {
-    OURS: "level_ms2",
+    OURS: "roughness_ms2",
+    "PPE": "ppe_m2s4",
     "mean square": "rms_ms2",
     "deviation of |a|": "spread_ms2",
 }
@@ -48,6 +52,8 @@ def score_sessions(
     numbers = pd.to_numeric(rows["label_raw"], errors="coerce").to_numpy(np.float64)
     if len(numbers) and np.isfinite(numbers).all():
         figures = _ranked(scores, numbers, description)
+        ours = next(f for f in figures if f.method == OURS)
+        figures += _each(rows["trip_id"].tolist(), scores[OURS], numbers, ours)
     else:
         figures = _labelled(scores, rows["label"].to_numpy(), description)
     return [replace(f, note="; ".join(filter(None, (f.note, note)))) for f in figures]
@@ -57,12 +63,30 @@ def _ranked(scores: dict[str, Floats], numbers: Floats, description: Description
     better = description.higher_is_better
     note = NO_DIRECTION if better is None else ""
     worse = -numbers if better else numbers
+    figures = []
+    for method, score in scores.items():
+        keep = np.isfinite(score)
+        n = int(keep.sum())
+        found = scoring.boot_spearman(score[keep], worse[keep])
+        figures.append(
+            figure(
+                PART, method, NOT_TUNED, "Spearman", found, n=n, n_units=n,
+                at="roughness, label", note=note,
+            )
+        )  # fmt: skip
+    return figures
+
+
+def _each(names: list[str], index: Floats, numbers: Floats, rho: Figure) -> list[Figure]:
+    """What we say of each session, and what people said."""
+    note = f"{rho.measure} {short(rho.value)} [{short(rho.lo)}, {short(rho.hi)}]"
     return [
         figure(
-            PART, method, NOT_TUNED, "Spearman", scoring.boot_spearman(score, worse),
-            n=len(score), n_units=len(score), at="roughness, label", note=note,
+            EACH, OURS, NOT_TUNED, measure, scoring.Interval(value, np.nan, np.nan),
+            n=1, n_units=1, at=name, unit=unit, note=note,
         )
-        for method, score in scores.items()
+        for measure, unit, values in (("index", "m/s²", index), ("score", "1", numbers))
+        for name, value in zip(names, values.tolist(), strict=True)
     ]  # fmt: skip
 
 
@@ -83,7 +107,7 @@ def _labelled(
                 figures.append(_auc(method, score, labels == label, good, str(label)))
         if len(set(known.values())) > 2:
             worse = np.array([rank[label] for label in labels], np.float64)
-            keep = np.isfinite(worse)
+            keep = np.isfinite(worse) & np.isfinite(score)
             found = scoring.boot_spearman(score[keep], worse[keep])
             n = int(keep.sum())
             figures.append(
@@ -93,8 +117,10 @@ def _labelled(
 
 
 def _auc(method: str, score: Floats, bad: Bools, good: Bools, label: str) -> Figure:
-    keep = bad | good
-    n = int(keep.sum())
-    found = scoring.boot_auc(score[keep], bad[keep])
-    at = f"{label} ({int(bad.sum())}) against the best ({int(good.sum())})"
+    keep = (bad | good) & np.isfinite(score)
+    n, n_bad = int(keep.sum()), int(bad[keep].sum())
+    found = scoring.Interval(np.nan, np.nan, np.nan)
+    if 0 < n_bad < n:
+        found = scoring.boot_auc(score[keep], bad[keep])
+    at = f"{label} ({n_bad}) against the best ({n - n_bad})"
     return figure(PART, method, NOT_TUNED, "AUC", found, n=n, n_units=n, at=at)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from streetbump import model
 from streetbump.geo import cell_of, cells_around
-from streetbump.model import Clustering, Ints
+from streetbump.model import Bools, Clustering, Ints
 from streetbump.stores import schema as t
 from streetbump.stores.ledger import Ledger
 from streetbump.stores.records import PlaceRow, Region, obstacle_digest
@@ -66,6 +66,25 @@ class Regions(Ledger):
             keys = np.unique(np.concatenate((bumps["trip_key"], passes["trip_key"])))
             trips = by_keys(c, t.trips.c.trip_key, model.TRIPS, keys.tolist())
         return Region(bumps, passes, trips, obstacles)
+
+    def pass_cells(self) -> Ints:
+        """Cells that trips of the active generation drove through, sorted."""
+        active = sa.select(t.generations.c.name).where(t.generations.c.active).scalar_subquery()
+        query = sa.select(t.passes.c.cell).where(t.passes.c.generation == active).distinct()
+        with self._read() as c:
+            return np.array(sorted(c.execute(query).scalars()), dtype=np.int64)
+
+    def passes(self, cells: Ints) -> tuple[pd.DataFrame, Bools]:
+        """The active generation's passes (``PASSES``) in some cells, and which are dated."""
+        active = self.active()
+        if active is None:
+            return model.PASSES.empty(), np.empty(0, np.bool_)
+        with self._read() as c:
+            passes = by_cells(c, t.passes, model.PASSES, cells, generation=active.name)
+            keys = np.unique(passes["trip_key"]).tolist()
+            trips = by_keys(c, t.trips.c.trip_key, model.TRIPS, keys)
+        dated = trips.loc[trips["dated"], "trip_key"]
+        return passes, passes["trip_key"].isin(dated).to_numpy()
 
     def commit_clusters(
         self,

@@ -54,7 +54,8 @@ def drives(
     lat, lon = from_local_m(np.array([east_m]), np.array([north_m]), lat0_deg=at[0], lon0_deg=at[1])
     values = {
         "trip_key": keys, "seq": 0, "bin": bin_of(lat, lon)[0], "t_utc_ns": NOON_NS,
-        "heading_deg": 0.0, "speed_ms": 11.0, "weight": 1.0, **columns,
+        "heading_deg": 0.0, "speed_ms": 11.0, "weight": 1.0, "roughness_ms2": np.nan,
+        "roughness_err_ms2": np.nan, **columns,
     }  # fmt: skip
     return PASSES.build({name: np.broadcast_to(values[name], len(keys)) for name in PASSES.names})
 
@@ -256,7 +257,8 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _passes(at: tuple[float, float], east_m: Any, north_m: Any, **columns: Any) -> pd.DataFrame:
     bins = bin_of(*from_local_m(east_m, north_m, lat0_deg=at[0], lon0_deg=at[1]))
-    return PASSES.build({"bin": bins, "speed_ms": np.full(len(bins), 11.0), **columns})
+    rough = dict.fromkeys(("roughness_ms2", "roughness_err_ms2"), np.full(len(bins), np.nan))
+    return PASSES.build({"bin": bins, "speed_ms": np.full(len(bins), 11.0), **rough, **columns})
 
 
 def random_likelihoods(rng: np.random.Generator) -> dict[str, float]:

@@ -54,7 +54,7 @@ def heard(trip_id: str, ours: np.ndarray, peer: np.ndarray | None = None) -> Hea
     peer = ours if peer is None else peer
     return Heard(
         trip_id, straight_track(), 0, bumps_at(ours), {"PEER": (peer,) * len(GRID_G)},
-        {"PEER": peer}, np.array([[0.0, 400.0], [420.0, LENGTH_S]]), 10.0, 0.5, 0.6, 0.4,
+        {"PEER": peer}, np.array([[0.0, 400.0], [420.0, LENGTH_S]]), 10.0, 0.5, 0.6, 0.4, 0.2,
     )  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def test_sessions_are_ranked() -> None:
     truth = parse_truth("\n".join([head, *rows]), where="t")
     trips = [heard(k, np.empty(0)) for k in "abcd"]
     for trip, level in zip(trips, (0.2, 0.3, 0.9, np.nan), strict=True):
-        object.__setattr__(trip, "level_ms2", level)
+        object.__setattr__(trip, "roughness_ms2", level)
     found = [f for f in sessions.score_sessions(trips, truth, description=NOBODY)
              if f.method == OURS]  # fmt: skip
     assert [(f.value, f.n) for f in found] == [(1.0, 3)]
@@ -240,7 +240,7 @@ def test_numeric_sessions_need_a_direction() -> None:
     truth = parse_truth("\n".join(["trip_id,kind,label,label_raw", *rows]), where="t")
     trips = [heard(k, np.empty(0)) for k in "abcd"]
     for k, trip in enumerate(trips):
-        object.__setattr__(trip, "level_ms2", 1.0 - 0.1 * k)
+        object.__setattr__(trip, "roughness_ms2", 1.0 - 0.1 * k)
     (open_, *_) = sessions.score_sessions(trips, truth, description=NOBODY)
     (closed, *_) = sessions.score_sessions(
         trips, truth, description=Description(higher_is_better=True)

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from streetbump import model
 from streetbump.cluster.match import points_of
 from streetbump.errors import StoreBusy, StoreError
-from streetbump.geo import cells_around
+from streetbump.geo import bin_of, cells_around
 from streetbump.model import Detection, Gravity, Reason, Rejected, TimeBasis, Trip
 from streetbump.stores import Store, Taken, Upload
 from streetbump.stores import schema as tables
@@ -73,10 +75,24 @@ def bumps_of(one: Trip, *, lat: float = 42.0, unknown: bool = False) -> pd.DataF
     return model.BUMPS.build(values)
 
 
-def take(store: Store, one: Trip, upload_id: str = "u1", options: str = "{}") -> None:
+def passes_of(one: Trip) -> pd.DataFrame:
+    """Two passes, of the second no more is known than where it was."""
+    values: dict[str, object] = {c.name: [0.5, np.nan] if c.dtype == "float64" else [0, 1]
+                                 for c in model.PASSES.columns}  # fmt: skip
+    bins = bin_of(np.array([42.0, 42.0003]), np.array([-71.0, -71.0]))
+    return model.PASSES.build({**values, "trip_key": [one.key] * 2, "bin": bins})
+
+
+def take(
+    store: Store,
+    one: Trip,
+    upload_id: str = "u1",
+    options: str = "{}",
+    passes: pd.DataFrame | None = None,
+) -> None:
     store.offer(upload_id, name="n", source="s", options=options, live=False, now_ns=1)
     (upload,) = store.claim_uploads(owner="me", now_ns=1, lease_ns=10, limit=1)
-    found = Detection(bumps_of(one), model.PASSES.empty())
+    found = Detection(bumps_of(one), model.PASSES.empty() if passes is None else passes)
     store.commit_upload(
         upload, [Taken(one, found)], [], generation="g", halo_m=HALO_M, owner="me", now_ns=2
     )
@@ -92,6 +108,39 @@ def test_the_migrations_make_the_declared_schema(tmp_path: Path) -> None:
     engine.dispose()
     versions = Path(tables.__file__).parent / "migrations" / "versions"
     assert max(p.name[:4] for p in versions.glob("0*.py")) == HEAD
+
+
+def as_first(path: Path) -> None:
+    """A store as the first release made it, with one pass in it."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(tables.__file__).parent / "migrations"))
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as c:
+        config.attributes["connection"] = c
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as c, c:
+        c.execute(
+            "INSERT INTO generations VALUES ('g', 'c', '{}', 'a', 'm', 1, 0, 1)",
+        )
+        c.execute(
+            "INSERT INTO passes (generation, cell, trip_key, seq, bin, t_utc_ns, heading_deg,"
+            " speed_ms, weight) VALUES ('g', 5, 7, 0, 9, 11, 90.0, 12.5, 1.0)"
+        )
+
+
+def test_passes_of_an_older_store_have_no_roughness(tmp_path: Path) -> None:
+    """Upgraded, an old pass is as it was, and how rough it was is unknown; new ones know."""
+    as_first(tmp_path / "s.db")
+    with Store(f"sqlite:///{tmp_path / 's.db'}") as store:
+        passes, dated = store.passes(store.pass_cells())
+        (row,) = passes.to_dict("records")
+        assert (row["trip_key"], row["bin"], row["speed_ms"]) == (7, 9, 12.5)
+        assert np.isnan([row["roughness_ms2"], row["roughness_err_ms2"]]).all()
+        assert dated.tolist() == [False]
+        take(store, trip(), passes=passes_of(trip()))
+        passes, _ = store.passes(store.pass_cells())
+        assert passes["roughness_ms2"].notna().sum() == 1
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -154,6 +203,18 @@ def test_jolts_come_back_with_what_is_unknown(store: Store) -> None:
     assert region.trips.to_dict("records") == [
         {"trip_key": one.key, "device": "d1", "dated": True, "synthetic": True}
     ]
+
+
+def test_passes_come_back_with_what_is_unknown(store: Store) -> None:
+    """NaN in every column of a pass goes in as null and comes back; the trip says it is dated."""
+    one = trip()
+    take(store, one, passes=passes_of(one))
+    passes, dated = store.passes(store.pass_cells())
+    order = passes.sort_values("seq", ignore_index=True)
+    pd.testing.assert_frame_equal(order, passes_of(one), check_exact=True)
+    assert dated.tolist() == [True, True]
+    none, _ = store.passes(np.empty(0, np.int64))
+    pd.testing.assert_frame_equal(none, model.PASSES.empty())
 
 
 def _cells(store: Store) -> np.ndarray:
