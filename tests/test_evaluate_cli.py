@@ -233,7 +233,7 @@ def test_real_clips_are_scored_and_their_training_is_said(here: Path) -> None:
     assert "trained on these very clips" in described.stdout.decode()
     for text in (described.stdout.decode(), described.stderr.decode()):
         assert "TRAINED ON THESE RECORDINGS" in text
-        assert "docs/models/jolt-model-2.md" in text
+        assert "docs/models/jolt-model-3.md" in text
 
 
 @real

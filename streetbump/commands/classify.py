@@ -1,7 +1,8 @@
 """``streetbump classify``: bare series of vertical acceleration → what kind of jolt each holds.
 
 The files are read here; what is computed from them is the path that labelled clips take in
-``streetbump evaluate``.
+``streetbump evaluate``, except that probabilities and word are under the prior of bare series
+(:data:`~streetbump.detect.classify.BARE_PRIOR`), not under the equal one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ import numpy as np
 import pandas as pd
 
 from streetbump.config import Settings
-from streetbump.detect.classify import class_probabilities, load_model
+from streetbump.detect.classify import (
+    BARE_PRIOR,
+    class_probabilities,
+    load_model,
+    under_prior,
+)
 from streetbump.errors import InputError
 from streetbump.model import P_COLUMNS, Floats, JoltClass, Reason, Rejected, classify_rows
 from streetbump.report.hearing import bare_trip
@@ -42,6 +48,9 @@ def classify_files(
     on_file: Callable[[str], None] = lambda _name: None,
 ) -> Classified:
     """The class of the strongest jolt of each file.
+
+    A file with fewer than two numbers, or with anything that is none, is refused; what a short
+    series lacks of 1.2 s around its strongest moment is mirrored.
 
     Parameters
     ----------
@@ -95,7 +104,7 @@ def _column(data: bytes) -> Floats:
 def _rows(clips: Sequence[Clip], *, unsure_below: float) -> pd.DataFrame:
     model = load_model()
     one_each = [class_probabilities(c.window_ms2, rate_hz=c.rate_hz, model=model) for c in clips]
-    p = np.concatenate([np.empty((0, len(P_COLUMNS))), *one_each])
+    p = under_prior(np.concatenate([np.empty((0, len(P_COLUMNS))), *one_each]), BARE_PRIOR)
     words = classify_rows(p, unsure_below=unsure_below)
     columns: dict[str, object] = {
         "path": pd.Series([c.trip_id for c in clips], dtype="str"),

@@ -2,15 +2,15 @@
 
 Two views of the same window, each with a verdict of its own:
 
-- *kernels* (:mod:`~streetbump.detect.kernels`): shares of strong answers of many small filters,
+- *kernels* (:mod:`~streetbump.detect.kernels`): how often many small filters answer strongly,
   weighed by a ridge regression;
-- *physical* (:mod:`~streetbump.detect.features`): 243 features, weighed by a logistic regression
+- *physical* (:mod:`~streetbump.detect.features`): 177 features, weighed by a logistic regression
   on how near the jolt is to each of some hundreds of known ones (a Gaussian kernel).
 
 The mean of their logarithms, divided by a temperature, gives the probabilities. They assume that
 all eight classes are equally common beforehand, so that they can be multiplied across passes and
-with a prior of one's own. The numbers ship as plain JSON with a card
-(``docs/models/jolt-model-2.md``); ``scripts/train_classifier.py`` makes both.
+with a prior of one's own (:func:`under_prior`). The numbers ship as plain JSON with a card
+(``docs/models/jolt-model-3.md``); ``scripts/train_classifier.py`` makes both.
 
 Windows are cut from the vertical acceleration with a moving mean of 1 s taken off, at 50 Hz, with
 the largest magnitude at index 30 (:func:`cut_windows`). The length never varies, and what lies
@@ -20,6 +20,7 @@ beyond the ends of a series is mirrored.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -35,19 +36,29 @@ from streetbump.detect.features import (
     clean,
     features,
 )
-from streetbump.detect.kernels import Floats32, kernel_shares
-from streetbump.model import Floats, Ints
+from streetbump.detect.kernels import Shorts, kernel_counts
+from streetbump.model import CLASSES, Floats, Ints, JoltClass
 
 __all__ = [
-    "PEAK_AT", "SHIPPED_MODEL", "WINDOW_HZ", "WINDOW_S", "WINDOW_SAMPLES", "JoltModel",
-    "class_probabilities", "clean", "cut_windows", "features", "load_model", "log_views",
-    "nearness", "softmax",
+    "BARE_PRIOR", "PEAK_AT", "SHIPPED_MODEL", "WINDOW_HZ", "WINDOW_S", "WINDOW_SAMPLES",
+    "JoltModel", "class_probabilities", "clean", "cut_windows", "features", "load_model",
+    "log_views", "nearness", "softmax", "under_prior",
 ]  # fmt: skip
 
-SHIPPED_MODEL = "jolt-model-2.json"
+SHIPPED_MODEL = "jolt-model-3.json"
 
 LEAST_P = 1e-4
 """A view's verdict counts as at least this, so that neither alone can rule a class out."""
+
+NEVER_RECORDED = (JoltClass.CASTING, JoltClass.JOINT, JoltClass.NOT_ROAD)
+"""Classes that the model knows from the simulator alone."""
+BARE_PRIOR = tuple(0.25 if c in NEVER_RECORDED else 1.0 for c in CLASSES)
+"""How common each class is in a bare series, against the others; for :func:`under_prior`.
+
+Somebody cut such a series around a place on a road, so hardly any is a phone in a hand; and what
+a recording has in common with no simulated jolt speaks for none of the classes that were only
+simulated. A quarter is chosen by us (docs/models). Trips keep the equal prior: their jolts are
+multiplied across passes, and a prior must not be counted once per pass."""
 
 Row = tuple[float, ...]
 Rows = tuple[Row, ...]
@@ -62,17 +73,17 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         Name of the model, and where its card stands in the repository.
     classes : tuple of str
         The eight classes in the order of the columns of probabilities.
-    thresholds : (14, 84, 6) nested tuples of float
-        Of the kernels' answers, m/s².
-    kernel_weights, kernel_bias : (7056, 8), (8,)
-        The ridge regression on the kernels' shares.
+    thresholds : (14, 6, 28) nested tuples of int
+        Of a third of the kernels' answers, 1/128 m/s².
+    kernel_weights, kernel_bias : (2352, 8), (8,)
+        The ridge regression on the kernels' counts.
     sharpness : float
         What the ridge's scores are multiplied by to become logits.
-    centre, scale : (243,)
+    centre, scale : (177,)
         Mean and standard deviation of each physical feature in training.
     limit : float
         Standardised features are clipped to ± this, so that no single one runs away.
-    landmarks : (k, 243)
+    landmarks : (k, 177)
         Standardised features of the known jolts that others are compared with.
     width : float
         How fast nearness falls with the mean squared difference of features.
@@ -89,7 +100,7 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     name: str
     card: str
     classes: tuple[str, ...]
-    thresholds: tuple[Rows, ...]
+    thresholds: tuple[tuple[tuple[int, ...], ...], ...]
     kernel_weights: Rows
     kernel_bias: Row
     sharpness: float
@@ -114,8 +125,8 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     def arrays(self) -> Arrays:
         """The numbers as arrays, made once."""
         return Arrays(
-            thresholds=np.array(self.thresholds, np.float32),
-            kernel_weights=np.array(self.kernel_weights, np.float32),
+            thresholds=np.array(self.thresholds, np.int16),
+            kernel_weights=np.array(self.kernel_weights),
             kernel_bias=np.array(self.kernel_bias),
             centre=np.array(self.centre),
             scale=np.array(self.scale),
@@ -130,8 +141,8 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
 class Arrays:
     """What :class:`JoltModel` holds, as arrays of the same names and shapes."""
 
-    thresholds: Floats32
-    kernel_weights: Floats32
+    thresholds: Shorts
+    kernel_weights: Floats
     kernel_bias: Floats
     centre: Floats
     scale: Floats
@@ -146,7 +157,7 @@ def load_model() -> JoltModel:
     """The classifier that ships with this release.
 
     >>> load_model().name
-    'jolt-model-2'
+    'jolt-model-3'
     """
     data = resources.files("streetbump.data").joinpath(SHIPPED_MODEL).read_bytes()
     return msgspec.json.decode(data, type=JoltModel)
@@ -197,6 +208,23 @@ def class_probabilities(windows: Floats, *, rate_hz: float, model: JoltModel) ->
     return np.asarray(share * certain + (1 - share) * model.arrays.prior)
 
 
+def under_prior(p: Floats, prior: Sequence[float]) -> Floats:
+    """The probabilities if the classes were not equally common beforehand, (n, 8).
+
+    Parameters
+    ----------
+    p : (n, 8) float64
+        As :func:`class_probabilities` gives them.
+    prior : (8,)
+        How common each class is; only the ratios count. With 1 / prior the step is undone.
+
+    >>> under_prior(np.array([[0.5, 0.5]]), (3.0, 1.0)).tolist()
+    [[0.75, 0.25]]
+    """
+    weighed = p * np.asarray(prior)
+    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+
+
 def log_views(windows: Floats, model: JoltModel) -> Floats:
     """Logarithm of the probabilities by each view alone, (2, n, 8): kernels, physical.
 
@@ -204,7 +232,8 @@ def log_views(windows: Floats, model: JoltModel) -> Floats:
     (2, 0, 8)
     """
     v, has = clean(windows), model.arrays
-    score = kernel_shares(v, has.thresholds) @ has.kernel_weights + has.kernel_bias
+    counts = kernel_counts(v, has.thresholds).astype(np.float64)
+    score = counts @ has.kernel_weights + has.kernel_bias
     z = np.clip((features(v) - has.centre) / has.scale, -model.limit, model.limit)
     near = nearness(z, has.landmarks, width=model.width) @ has.near_weights + has.near_bias
     both = (softmax(model.sharpness * score), softmax(near))
