@@ -81,7 +81,7 @@ class ClusterSettings(_Strict, frozen=True):
     eps_m: Annotated[float, Meta(gt=0, le=100)]  # jolts this near may be one defect
     core_trips: Annotated[int, Meta(ge=2)]  # distinct trips around a core, its own included
     max_heading_deg: Annotated[float, Meta(gt=0, le=180)]  # opposite lanes are other evidence
-    max_extent_m: Annotated[float, Meta(gt=0)]  # a longer chain is a rough stretch
+    max_extent_m: Annotated[float, Meta(gt=0)]  # no defect is longer: chains are cut down
     pass_radius_m: Annotated[float, Meta(gt=0)]  # bins this near count as driving past
     visit_gap_s: Annotated[float, Meta(gt=0)]  # a later return to the place is another pass
     max_pos_err_m: Annotated[float, Meta(gt=0)]  # worse placed jolts join no cluster
@@ -101,7 +101,7 @@ class ClusterSettings(_Strict, frozen=True):
     @property
     def halo_m(self) -> float:
         """How far beyond a cell its clusters can depend on anything, m (docs/decisions)."""
-        return self.max_extent_m + self.reach_m
+        return self.max_extent_m + max(self.max_extent_m + 4 * self.eps_m, self.reach_m)
 
 
 class FlagSettings(_Strict, frozen=True):

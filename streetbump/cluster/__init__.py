@@ -31,7 +31,7 @@ from streetbump.model import (
     classify_rows,
 )
 
-ALGORITHM = "cluster-2"
+ALGORITHM = "cluster-3"
 """Changes whenever the same settings would give other clusters: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "cluster_region"]
@@ -66,8 +66,7 @@ def cluster_region(
     """
     BUMPS.check(bumps), PASSES.check(passes), TRIPS.check(trips), OBSTACLES.check(obstacles)
     usable = _usable(bumps, settings=settings)
-    labels, core = _label(usable, settings=settings)
-    long = _too_long(usable, labels, core, limit_mm=round(settings.max_extent_m * 1000))
+    labels, core, long = _label(usable, settings=settings)
     stretches = _stretches(usable[long], owned=owned, settings=settings)
     # A label is the row of the cluster's first core: its owner, whose cell stores the cluster.
     cell = cell_of(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy())[labels]
@@ -107,30 +106,21 @@ def _usable(bumps: pd.DataFrame, *, settings: ClusterSettings) -> pd.DataFrame:
     return bumps[keep].sort_values(["trip_key", "seq"]).reset_index(drop=True)
 
 
-def _label(usable: pd.DataFrame, *, settings: ClusterSettings) -> tuple[Ints, Bools]:
-    """Cluster label per jolt: a lone jolt is a cluster of its own."""
-    labels, core = density_clusters(
+def _label(usable: pd.DataFrame, *, settings: ClusterSettings) -> tuple[Ints, Bools, Bools]:
+    """Cluster label per jolt, cores, and what lies along a rough stretch.
+
+    A lone jolt is a cluster of its own.
+    """
+    labels, core, along = density_clusters(
         ecef_mm(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy()),
         np.rint(usable["heading_deg"].to_numpy() * 100).astype(np.int64),
         usable["trip_key"].to_numpy(),
         eps_mm=round(settings.eps_m * 1000),
         core_trips=settings.core_trips,
         max_heading_cdeg=round(settings.max_heading_deg * 100),
+        max_extent_mm=round(settings.max_extent_m * 1000),
     )
-    return np.where(labels == NOISE, np.arange(len(labels)), labels), core
-
-
-def _too_long(usable: pd.DataFrame, labels: Ints, core: Bools, *, limit_mm: int) -> Bools:
-    """Which jolts belong to a chain whose cores span more than the limit."""
-    rows = np.flatnonzero(core)
-    if len(rows) == 0:
-        return np.zeros(len(labels), np.bool_)
-    rows = rows[np.argsort(labels[rows], kind="stable")]
-    xyz = ecef_mm(usable["lat_deg"].to_numpy()[rows], usable["lon_deg"].to_numpy()[rows])
-    starts = evidence.group_starts(labels[rows])
-    span = np.maximum.reduceat(xyz, starts) - np.minimum.reduceat(xyz, starts)
-    long_labels = labels[rows][starts][(span**2).sum(axis=1) > limit_mm * limit_mm]
-    return np.isin(labels, long_labels)
+    return np.where(labels == NOISE, np.arange(len(labels)), labels), core, along
 
 
 def _is_owned(cells: Ints, owned: Ints | None) -> Bools:

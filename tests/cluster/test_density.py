@@ -16,7 +16,9 @@ QUARTER = 4_500
 Row = tuple[int, int, int, int, int]  # x, y, z in mm, heading in 1/100 degree, trip
 
 
-def by_definition(rows: list[Row], core_trips: int) -> tuple[list[int], list[bool]]:
+def by_definition(
+    rows: list[Row], core_trips: int, extent: int
+) -> tuple[list[int], list[bool], list[bool]]:
     """The same clustering, said pair by pair."""
     n = len(rows)
 
@@ -28,28 +30,59 @@ def by_definition(rows: list[Row], core_trips: int) -> tuple[list[int], list[boo
         return apart(i, j) <= EPS**2 and min(turn, 36_000 - turn) <= QUARTER
 
     around = [[j for j in range(n) if near(i, j)] for i in range(n)]
-    core = [len({rows[j][4] for j in [*around[i], i]}) >= core_trips for i in range(n)]
-    labels = [NOISE] * n
-    for first in range(n):
-        if core[first] and labels[first] == NOISE:
-            reached = [first]
-            for i in reached:
-                labels[i] = first
-                reached += [j for j in around[i] if core[j] and j not in reached]
+    trips = [len({rows[j][4] for j in [*around[i], i]}) for i in range(n)]
+    labels, chain = [NOISE] * n, [False] * n
+
+    def part_of(first: int, level: int) -> list[int]:
+        reached = [first]
+        for i in reached:
+            reached += [j for j in around[i] if trips[j] >= level and j not in reached]
+        return sorted(reached)
+
+    def is_long(part: list[int]) -> bool:
+        span = [max(rows[i][k] for i in part) - min(rows[i][k] for i in part) for k in range(3)]
+        return sum(s * s for s in span) > extent**2
+
+    def settle(part: list[int], level: int) -> None:
+        if not is_long(part):
+            for i in part:
+                labels[i] = part[0]
+            return
+        for i in part:
+            chain[i] = True
+        higher = max(level + 1, level * 7 // 5)
+        left = [i for i in part if trips[i] >= higher]
+        while left:
+            piece = part_of(left[0], higher)
+            settle(piece, higher)
+            left = [i for i in left if i not in piece]
+
+    left = [i for i in range(n) if trips[i] >= core_trips]
+    while left:
+        part = part_of(left[0], core_trips)
+        settle(part, core_trips)
+        left = [i for i in left if i not in part]
+    core = [label != NOISE for label in labels]
     for i in range(n):
         cores = [j for j in around[i] if core[j]]
         if not core[i] and cores:
             labels[i] = labels[min(cores, key=lambda j: (apart(i, j), j))]
-    return labels, core
+    along = [
+        labels[i] == NOISE and (chain[i] or any(chain[j] and not core[j] for j in around[i]))
+        for i in range(n)
+    ]
+    return labels, core, along
 
 
-def clusters(rows: list[Row], core_trips: int) -> tuple[list[int], list[bool]]:
+def clusters(
+    rows: list[Row], core_trips: int, extent: int = 10**9
+) -> tuple[list[int], list[bool], list[bool]]:
     table = np.array(rows, np.int64).reshape(-1, 5)
-    labels, core = density_clusters(
+    labels, core, along = density_clusters(
         table[:, :3], table[:, 3], table[:, 4],
-        eps_mm=EPS, core_trips=core_trips, max_heading_cdeg=QUARTER,
+        eps_mm=EPS, core_trips=core_trips, max_heading_cdeg=QUARTER, max_extent_mm=extent,
     )  # fmt: skip
-    return labels.tolist(), core.tolist()
+    return labels.tolist(), core.tolist(), along.tolist()
 
 
 # Whole numbers in a small box: duplicates, and pairs at exactly eps (5 = 3-4-5), are common.
@@ -61,21 +94,23 @@ ROWS = st.lists(
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
-@given(rows=ROWS, core_trips=st.integers(2, 4), far=st.sampled_from([0, 6_378_137_000]))
-def test_clusters_are_those_of_the_definition(rows, core_trips, far):
-    """Cores, components and borders are what the definition says, at any distance from zero."""
+@given(rows=ROWS, core_trips=st.integers(2, 4), far=st.sampled_from([0, 6_378_137_000]),
+       extent=st.sampled_from([4, 6, 9, 13, 10**9]))  # fmt: skip
+def test_clusters_are_those_of_the_definition(rows, core_trips, far, extent):
+    """Cores, parts of long chains and borders are what the definition says, anywhere."""
     moved = [(x - far, y + far, z, h, t) for x, y, z, h, t in rows]
-    assert clusters(moved, core_trips) == by_definition(rows, core_trips)
+    assert clusters(moved, core_trips, extent) == by_definition(rows, core_trips, extent)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(rows=st.lists(st.tuples(*[COORDINATE] * 3, HEADING, st.integers(1, 4)), unique=True,
-                     max_size=25), order=st.randoms(use_true_random=False))  # fmt: skip
-def test_order_of_rows_cannot_matter(rows, order):
+                     max_size=25), order=st.randoms(use_true_random=False),
+       extent=st.sampled_from([6, 9, 10**9]))  # fmt: skip
+def test_order_of_rows_cannot_matter(rows, order, extent):
     """Which rows are cores and which cores hang together is the same in any order of rows."""
 
     def by_content(given: list[Row]) -> tuple[set[frozenset[Row]], set[Row]]:
-        labels, core = clusters(given, 2)
+        labels, core, _ = clusters(given, 2, extent)
         cores = {row for row, c in zip(given, core, strict=True) if c}
         members = {
             frozenset(
@@ -101,9 +136,9 @@ def test_antimeridian_is_no_seam(points, lat):
         at = from_local_m(xy[:, 0], xy[:, 1], lat0_deg=lat, lon0_deg=lon)
         n = len(xy)
         # 10.3 m: no two whole metres are that far apart, so no rounding decides
-        found, _ = density_clusters(
+        found, _, _ = density_clusters(
             ecef_mm(*at), np.zeros(n, int), np.arange(n), eps_mm=10_300, core_trips=3,
-            max_heading_cdeg=QUARTER,
+            max_heading_cdeg=QUARTER, max_extent_mm=30_100,
         )  # fmt: skip
         labels.append(found.tolist())
     assert labels[0] == labels[1]
@@ -157,6 +192,31 @@ RIGHT_AS_FAR = [row(10, 1), row(10, 2), row(15, 3)]
 )
 def test_border_goes_to_its_nearest_core(rows, label_of_middle):
     """A border point joins its nearest core, and among equals the one whose row comes first."""
-    labels, core = clusters(rows, 3)
+    labels, core, _ = clusters(rows, 3)
     assert core == [True] * 3 + [False] + [True] * 3
     assert labels == [0, 0, 0, label_of_middle, 4, 4, 4]
+
+
+CROWD = [row(x, trip) for x in (0, 4, 8, 12, 16, 20) for trip in (1, 2)]
+"""A chain of two trips."""
+
+
+def test_a_busy_chain_keeps_its_holes_apart():
+    """Two places that many trips felt stay two, though the chain of few trips joins them."""
+    holes = [row(x, trip) for x in (2, 18) for trip in range(3, 9)]
+    labels, core, along = clusters([*CROWD, *holes], 2, extent=8)
+    left, right = labels[12], labels[18]
+    assert left != right
+    assert NOISE not in (left, right)
+    assert labels[12:18] == [left] * 6
+    assert labels[18:24] == [right] * 6
+    assert sum(core) >= 12
+    assert not any(along[12:])
+
+
+def test_a_chain_without_a_denser_part_is_a_stretch():
+    """Where nowhere is denser than elsewhere there is no cluster, and all of it lies along."""
+    labels, core, along = clusters(CROWD, 2, extent=8)
+    assert labels == [NOISE] * 12
+    assert not any(core)
+    assert all(along)
