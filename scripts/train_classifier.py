@@ -669,20 +669,24 @@ def best_temperature(parts: Sequence[tuple[Floats, Ints]]) -> float:
 
 SLOW_EDGES_HZ = ((4.0, 7.0), (7.0, 13.0), (13.0, 22.0), (22.0, 35.0))
 SLOW_HZ = (5.0, 10.0, 18.0, 25.0)
+SLOW_CLIPS_HZ = (5.0, 10.0, 20.0, 25.0)
 FULL_HZ = 40.0
 """Bands of rates in which the share of the verdict that is kept is fitted, the rate that stands for
-each, and the rate from which all is kept."""
+each, that to which recordings are brought for it, and the rate from which all is kept."""
 
 
-def kept_shares(p: Floats, j: Jolts) -> tuple[float, ...]:
-    """How much of a slow phone's verdict to keep, by least log loss; never more when slower."""
-    found = []
-    for low, high in SLOW_EDGES_HZ:
+def kept_shares(p: Floats, j: Jolts, clips: Sequence[Floats], label: Ints) -> tuple[float, ...]:
+    """How much of a slow phone's verdict to keep, by least log loss; never more when slower.
+
+    Town jolts of each band and recordings brought to its rate (one array each) count the same.
+    """
+    found, shares, flat = [], np.arange(0.0, 1.001, 0.01), 1 / len(CLASSES)
+    for (low, high), clip_p in zip(SLOW_EDGES_HZ, clips, strict=True):
         rows = (j.rate_hz > low) & (j.rate_hz <= high)
-        label, weight = j.label[rows], evenly(j.label[rows])
-        shares = np.arange(0.0, 1.001, 0.01)
-        flat = 1 / len(CLASSES)
-        losses = [log_loss(s * p[rows] + (1 - s) * flat, label, weight) for s in shares]
+        parts = ((p[rows], j.label[rows]), (clip_p, label))
+        losses = [
+            sum(log_loss(s * q + (1 - s) * flat, y, evenly(y)) for q, y in parts) for s in shares
+        ]
         found.append(float(shares[int(np.argmin(losses))]))
     return tuple(np.minimum.accumulate([1.0, *found[::-1]])[:0:-1].tolist())
 
@@ -856,7 +860,8 @@ def main() -> None:
         [(logits[""].reshape(-1, len(CLASSES)), np.tile(label, REPEATS)),
          (tune_logits[fast], tune.label[fast])]
     )  # fmt: skip
-    kept = kept_shares(softmax(tune_logits / temperature), tune)
+    slow_clips = [softmax(logits[f"{hz:g}"][0] / temperature) for hz in SLOW_CLIPS_HZ]
+    kept = kept_shares(softmax(tune_logits / temperature), tune, slow_clips, label)
     model = numbers(final, scales, temperature, kept)
     NUMBERS.write_bytes(msgspec.json.encode(model).replace(b"]],", b"]],\n") + b"\n")
     load_model.cache_clear()
