@@ -43,6 +43,7 @@ from streetbump.detect.classify import (
     class_probabilities,
     cut_windows,
     features,
+    given_strength,
     load_model,
     nearness,
     softmax,
@@ -117,7 +118,7 @@ FLAT = (0.0,) * len(CLASSES)
 UNTRAINED = JoltModel(
     "untrained", "", tuple(CLASSES), (((0,) * KERNELS,) * LEVELS,) * BANKS, (FLAT,) * COUNTS,
     FLAT, 1.0, (0.0,) * FEATURE_COUNT, (1.0,) * FEATURE_COUNT, 1.0, ((0.0,) * FEATURE_COUNT,), 1.0,
-    (FLAT,), FLAT, 1.0, FLAT, (0.0,), (1.0,),
+    (FLAT,), FLAT, 1.0, FLAT, (0.0,), (1.0,), FLAT, (1.0,) * len(CLASSES), 0.0,
 )  # fmt: skip
 """Gives every class the same: detection wants a model, training wants its jolts."""
 
@@ -138,6 +139,8 @@ class Jolts:
         ones) or "town".
     clip : (n,) int64
         Number of the recording, or of the simulated drive; -1 for studio clips.
+    score : (n,) float64
+        Of the candidate; NaN but in towns.
     """
 
     windows: Floats
@@ -145,6 +148,7 @@ class Jolts:
     rate_hz: Floats
     source: np.ndarray
     clip: Ints
+    score: Floats
 
     def take(self, rows: np.ndarray) -> Jolts:
         """Some of them."""
@@ -152,13 +156,14 @@ class Jolts:
 
 
 def jolts(
-    windows: Floats, label: Ints, *, rate_hz: Floats | float, source: str, clip: Ints | int = -1
-) -> Jolts:
+    windows: Floats, label: Ints, *, rate_hz: Floats | float, source: str, clip: Ints | int = -1,
+    score: Floats | float = np.nan,
+) -> Jolts:  # fmt: skip
     """Examples of one source."""
     n = len(windows)
     return Jolts(
         windows, label, np.broadcast_to(rate_hz, n).astype(float), np.full(n, source),
-        np.broadcast_to(clip, n).astype(np.int64),
+        np.broadcast_to(clip, n).astype(np.int64), np.broadcast_to(score, n).astype(float),
     )  # fmt: skip
 
 
@@ -382,7 +387,8 @@ def _outing_jolts(town: Town, outing: Outing, streets: Streets, *, training: boo
     road = streets.road_at(bumps["lat_deg"].to_numpy(), bumps["lon_deg"].to_numpy())
     label = _causes(t_s, size, drive.crossings, events, road)
     number = 1000 * town.seed + outing.index
-    every = jolts(windows, label, rate_hz=trip.rate_hz, source="town", clip=number)
+    score = bumps["score"].to_numpy()
+    every = jolts(windows, label, rate_hz=trip.rate_hz, source="town", clip=number, score=score)
     return every.take(label != NOTHING)
 
 
@@ -797,7 +803,25 @@ class Scores:
     probes: list[str]
 
 
-def numbers(found: Fit, scales: Scales, temperature: float, kept: tuple[float, ...]) -> JoltModel:
+STRENGTH_POWER = 0.5
+"""How far the score is believed. Chosen by us: of 0.3, 0.5, 0.7 and 1 it costs neither half of 160
+drives through the hard town anything in log loss, and the window shows a part of it already."""
+
+
+def strengths(town: Jolts) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of the log score of each class, each (8,).
+
+    A class that hardly occurs has those of all.
+    """
+    log_score = np.log(town.score)
+    of = [log_score[town.label == k] for k in range(len(CLASSES))]
+    of = [own if len(own) >= LEAST_SCORED else log_score for own in of]
+    return np.array([own.mean() for own in of]), np.array([own.std() for own in of])
+
+
+def numbers(
+    found: Fit, scales: Scales, temperature: float, kept: tuple[float, ...], town: Jolts
+) -> JoltModel:
     """The model as it ships: five significant digits."""
 
     def short(values: np.ndarray) -> tuple:  # type: ignore[type-arg]
@@ -806,6 +830,7 @@ def numbers(found: Fit, scales: Scales, temperature: float, kept: tuple[float, .
         return tuple(short(row) for row in values)
 
     weights = found.ridge[:-1] / scales.count_scale[:, None]
+    strength_mean, strength_sd = strengths(town)
     return JoltModel(
         name="jolt-model-3",
         card="docs/models/jolt-model-3.md",
@@ -825,6 +850,9 @@ def numbers(found: Fit, scales: Scales, temperature: float, kept: tuple[float, .
         prior=tuple([1 / len(CLASSES)] * len(CLASSES)),
         slow_rate_hz=(*SLOW_HZ, FULL_HZ),
         slow_share=(*kept, 1.0),
+        strength_mean=short(strength_mean),
+        strength_sd=short(strength_sd),
+        strength_power=STRENGTH_POWER,
     )
 
 
@@ -862,7 +890,7 @@ def main() -> None:
     )  # fmt: skip
     slow_clips = [softmax(logits[f"{hz:g}"][0] / temperature) for hz in SLOW_CLIPS_HZ]
     kept = kept_shares(softmax(tune_logits / temperature), tune, slow_clips, label)
-    model = numbers(final, scales, temperature, kept)
+    model = numbers(final, scales, temperature, kept, town)
     NUMBERS.write_bytes(msgspec.json.encode(model).replace(b"]],", b"]],\n") + b"\n")
     load_model.cache_clear()
 
@@ -897,7 +925,7 @@ def predicted(j: Jolts, model: JoltModel) -> Floats:
     """What the shipped model says, each jolt at its phone's rate."""
     full = class_probabilities(j.windows, rate_hz=FULL_HZ, model=model)
     share = np.interp(j.rate_hz, model.slow_rate_hz, model.slow_share)[:, None]
-    return np.asarray(share * full + (1 - share) / len(CLASSES))
+    return given_strength(share * full + (1 - share) / len(CLASSES), j.score, model)
 
 
 # ------------------------------------------------------------------------------- the card

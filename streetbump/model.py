@@ -125,6 +125,14 @@ class Reason(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     UNREADABLE = "UNREADABLE"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    TRUNCATED = "TRUNCATED"
+    CORRUPT = "CORRUPT"
+    DECOMPRESS_LIMIT = "DECOMPRESS_LIMIT"
+    ARCHIVE_HOSTILE = "ARCHIVE_HOSTILE"
+    ARCHIVE_NESTED = "ARCHIVE_NESTED"
+    ARCHIVE_AMBIGUOUS = "ARCHIVE_AMBIGUOUS"
+    JSON_INVALID = "JSON_INVALID"
+    XML_HOSTILE = "XML_HOSTILE"
     ENCODING = "ENCODING"
     CONTROL_CHARS = "CONTROL_CHARS"
     LINE_LIMIT = "LINE_LIMIT"
@@ -147,6 +155,7 @@ class Reason(StrEnum):
     SENSOR_DEAD = "SENSOR_DEAD"
     PHYSICS_ACCEL = "PHYSICS_ACCEL"
     POISON = "POISON"
+    RESOURCE = "RESOURCE"
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +302,7 @@ class Table:
             missing = sorted(set(self.names) - set(columns))
             extra = sorted(set(columns) - set(self.names))
             raise ValueError(f"table {self.name}: missing {missing}, unknown {extra}")
-        data = {c.name: _as_series(columns[c.name], c) for c in self.columns}
+        data = {c.name: _column(columns[c.name], c) for c in self.columns}
         lengths = {name: len(column) for name, column in data.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"table {self.name}: columns of different lengths: {lengths}")
@@ -317,16 +326,16 @@ class Table:
         return frame
 
 
-def _as_series(values: Any, column: Column) -> pd.Series[Any]:
+def _column(values: Any, column: Column) -> Any:
     import pandas as pd
 
     if column.dtype == "str":
-        return pd.Series(values, dtype="str").reset_index(drop=True)
-    array = np.asarray(values, dtype=column.dtype)
+        return pd.array(values, dtype="str")
+    array = np.array(values, dtype=column.dtype)  # a copy: the table is its own
     if column.resolution is not None:
         per_unit = round(1 / column.resolution)
         array = np.rint(array * per_unit) / per_unit + 0.0  # + 0.0: no negative zero
-    return pd.Series(array)
+    return array
 
 
 def _p_columns() -> tuple[Column, ...]:

@@ -18,6 +18,7 @@ from streetbump.detect.classify import (
     JoltModel,
     class_probabilities,
     cut_windows,
+    given_strength,
 )
 from streetbump.detect.listen import Listening, listen
 from streetbump.detect.locate import Located, locate
@@ -72,6 +73,7 @@ def _bumps(
     t_ns = signal.t_ns[found.peak]
     windows = cut_windows(signal.vertical_ms2, found.peak, rate_hz=signal.rate_hz)
     p = class_probabilities(windows, rate_hz=signal.rate_hz, model=model)
+    p = given_strength(p, found.score, model)
     accuracy = np.nan_to_num(place.pos_err_m, nan=settings.default_accuracy_m)
     return BUMPS.build(
         {

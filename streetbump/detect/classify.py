@@ -41,8 +41,8 @@ from streetbump.model import CLASSES, Floats, Ints, JoltClass
 
 __all__ = [
     "BARE_PRIOR", "PEAK_AT", "SHIPPED_MODEL", "WINDOW_HZ", "WINDOW_S", "WINDOW_SAMPLES",
-    "JoltModel", "class_probabilities", "clean", "cut_windows", "features", "load_model",
-    "log_views", "nearness", "softmax", "under_prior",
+    "JoltModel", "class_probabilities", "clean", "cut_windows", "features", "given_strength",
+    "load_model", "log_views", "nearness", "softmax", "under_prior",
 ]  # fmt: skip
 
 SHIPPED_MODEL = "jolt-model-3.json"
@@ -95,6 +95,10 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         The classes' shares assumed in training; what slow phones are mixed with.
     slow_rate_hz, slow_share : tuple of float
         Sampling rates and how much of the verdict is kept there; in between linear.
+    strength_mean, strength_sd : (8,)
+        Of the logarithm of a candidate's score, for each class.
+    strength_power : float
+        How far the score is believed; the window shows some of it already.
     """
 
     name: str
@@ -115,6 +119,9 @@ class JoltModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     prior: Row
     slow_rate_hz: Row
     slow_share: Row
+    strength_mean: Row
+    strength_sd: Row
+    strength_power: float
 
     @cached_property
     def digest(self) -> str:
@@ -208,14 +215,36 @@ def class_probabilities(windows: Floats, *, rate_hz: float, model: JoltModel) ->
     return np.asarray(share * certain + (1 - share) * model.arrays.prior)
 
 
-def under_prior(p: Floats, prior: Sequence[float]) -> Floats:
+def given_strength(p: Floats, score: Floats, model: JoltModel) -> Floats:
+    """The probabilities once it is known how strongly each jolt stood out, (n, 8).
+
+    Castings, joints and patches are built within a centimetre or two: few stand out as holes do.
+
+    Parameters
+    ----------
+    p : (n, 8) float64
+        As :func:`class_probabilities` gives them.
+    score : (n,) float64
+        Of the candidates, above 0 (:mod:`~streetbump.detect.trigger`).
+
+    >>> p = np.full((1, 8), 1 / 8)
+    >>> weak, strong = (given_strength(p, np.array([s]), load_model())[0] for s in (3.0, 12.0))
+    >>> bool(weak[3] > weak[0]), bool(strong[3] < strong[0])  # casting, pothole
+    (True, True)
+    """
+    sd = np.array(model.strength_sd)
+    z = (np.log(score)[:, None] - model.strength_mean) / sd
+    return under_prior(p, np.exp(-(z**2) / 2 * model.strength_power) / sd**model.strength_power)
+
+
+def under_prior(p: Floats, prior: Sequence[float] | Floats) -> Floats:
     """The probabilities if the classes were not equally common beforehand, (n, 8).
 
     Parameters
     ----------
     p : (n, 8) float64
         As :func:`class_probabilities` gives them.
-    prior : (8,)
+    prior : (8,) or (n, 8)
         How common each class is; only the ratios count. With 1 / prior the step is undone.
 
     >>> under_prior(np.array([[0.5, 0.5]]), (3.0, 1.0)).tolist()

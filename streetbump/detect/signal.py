@@ -94,8 +94,7 @@ def prepare_masked(trip: Trip, *, settings: DetectSettings) -> tuple[Signal, Mas
         up = _up(axes, rate_hz=rate, settings=settings)
         along = np.einsum("ij,ij->i", axes, up)
         vertical = along - moving_mean(along, width)
-        half = _samples(settings.gravity_s, rate) // 2
-        turned = _turned(up, half, limit_deg=settings.handling_deg)
+        turned = _turned(up, rate_hz=rate, settings=settings)
         masks = Masks(gap, turned, in_hand(axes, up, rate_hz=rate), fallen(axes, rate_hz=rate))
     usable = ~(masks.gap | masks.turned | masks.in_hand | masks.fallen)
     return Signal(t_ns, vertical, axes, usable, rate), masks
@@ -189,12 +188,18 @@ def _up(axes: Floats, *, rate_hz: float, settings: DetectSettings) -> Floats:
     return np.asarray(felt / np.maximum(size, 1e-9)[:, None])
 
 
-def _turned(up: Floats, half: int, *, limit_deg: float) -> Bools:
-    """Where gravity points elsewhere half a window later than half a window before."""
-    before = np.concatenate((up[:1].repeat(half, axis=0), up[: max(len(up) - half, 0)]))
-    after = np.concatenate((up[half:], up[-1:].repeat(half, axis=0)))
-    cosine = np.einsum("ij,ij->i", before[: len(up)], after[-len(up) :])
-    return np.asarray(cosine < np.cos(np.radians(limit_deg)))
+def _turned(up: Floats, *, rate_hz: float, settings: DetectSettings) -> Bools:
+    """Where gravity points elsewhere half a window later than half a window before.
+
+    Looked at every tenth of a second: it is the mean over seconds.
+    """
+    parts = max(1, round(rate_hz / 10))
+    seldom = up[::parts]
+    n, half = len(seldom), _samples(settings.gravity_s, rate_hz / parts) // 2
+    at = np.arange(n)
+    before, after = seldom[np.maximum(at - half, 0)], seldom[np.minimum(at + half, n - 1)]
+    cosine = np.einsum("ij,ij->i", before, after)
+    return np.repeat(cosine < np.cos(np.radians(settings.handling_deg)), parts)[: len(up)]
 
 
 HAND_HZ = 10.0

@@ -129,14 +129,10 @@ def find(signal: Signal, cf: Floats, *, settings: DetectSettings) -> Triggers:
     Two axles and a rebound are one jolt. A jolt lasts while the score stays above ``off_ratio``,
     at most half of ``merge_s`` to either side. An empty signal gives none.
     """
-    from scipy.ndimage import maximum_filter1d
-
-    if len(cf) == 0:
-        none = np.empty(0, np.int64)
-        return measure(signal, cf, none, none, none)
     apart = max(1, round(settings.merge_s * signal.rate_hz))
-    highest = maximum_filter1d(cf, 2 * apart + 1, mode="constant")
-    at = np.flatnonzero((cf >= highest) & (cf > settings.on_ratio))
+    at = _summits(np.flatnonzero(cf > settings.on_ratio), cf, apart)
+    if len(at) == 0:
+        return measure(signal, cf, at, at, at)
     at = at[np.diff(signal.t_ns[at], prepend=np.int64(-(2**62))) > settings.merge_s * 1e9]
     below = np.flatnonzero(np.concatenate(([True], cf <= settings.off_ratio, [True]))) - 1
     nth = np.searchsorted(below, at)
@@ -144,6 +140,15 @@ def find(signal: Signal, cf: Floats, *, settings: DetectSettings) -> Triggers:
     start = np.maximum(below[nth - 1] + 1, at - reach)
     stop = np.minimum(below[nth], at + reach + 1)
     return measure(signal, cf, start, stop, at)
+
+
+def _summits(high: Ints, cf: Floats, apart: int) -> Ints:
+    """Those of some points, in order, that no other of them within `apart` exceeds."""
+    if len(high) == 0:
+        return high
+    reach = np.searchsorted(high, [high - apart, high + apart + 1]).T.ravel()
+    highest = np.maximum.reduceat(np.append(cf[high], 0.0), reach)[::2]
+    return high[cf[high] >= highest]
 
 
 def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints) -> Triggers:
