@@ -47,7 +47,7 @@ MOST_MS2 = 25.0
 """Samples beyond this count as this, m/s²: with it, all sums fit into 16 bits. Chosen by us."""
 
 _WORD = 64
-_BATCH = 32  # windows at a time: the answers stay in the processor's cache
+_BATCH = 128  # windows at a time: the answers stay in the processor's cache
 
 
 def _answers(windows: Floats) -> Iterator[tuple[Shorts, int]]:

@@ -45,7 +45,7 @@ BLOCK_NS = 120_000_000_000
 """How long a phone is taken to lie still, ns; it is taken to be laid anew wherever the signal was
 unusable. Chosen by us: phones slip unseen."""
 
-MOST_BLOCKS = 8
+MOST_BLOCKS = 5
 """Of a longer drive so many blocks are taken, evenly spread: what the receiver's own filter leaves
 unknown is then the larger part of the error."""
 

@@ -113,18 +113,21 @@ def _even(trip: Trip, *, gap_s: float) -> tuple[Ints, Floats, Bools]:
     """
     acc_ms2 = np.multiply(trip.acc, ACC_LSB_MS2, order="F")  # by columns: three times as fast
     t_ns, axes = _unthickened(trip.t_ns, acc_ms2, 1e9 / trip.rate_hz)
-    missing = np.rint(np.diff(t_ns) * (trip.rate_hz * 1e-9)).astype(np.int64) - 1
+    step_ns = np.diff(t_ns)
+    missing = np.rint(step_ns * (trip.rate_hz * 1e-9)).astype(np.int64) - 1
+    seam = np.zeros(len(t_ns), np.bool_)
     if not missing.any():
-        return t_ns, axes, np.zeros(len(t_ns), np.bool_)
+        return t_ns, axes, seam
     missing = np.clip(missing, 0, round(gap_s * trip.rate_hz))
-    at = np.arange(len(t_ns)) + np.concatenate(([0], np.cumsum(missing)))
-    grid = np.arange(at[-1] + 1)
-    after = np.searchsorted(at, grid)
-    wide = np.diff(t_ns, prepend=t_ns[0]) > gap_s * 1e9
-    seam = wide[after] & (at[after] != grid)
-    filled = np.column_stack([np.interp(grid, at, axes[:, k]) for k in range(3)])
-    since = np.rint(np.interp(grid, at, (t_ns - t_ns[0]).astype(np.float64)))
-    return t_ns[0] + since.astype(np.int64), filled, seam
+    before = np.repeat(np.arange(len(missing)), missing)
+    nth = np.arange(len(before)) - np.searchsorted(before, before) + 1
+    share = nth / (missing[before] + 1)
+    way = np.diff(axes, axis=0)[before]
+    return (
+        np.insert(t_ns, before + 1, t_ns[before] + (share * step_ns[before]).astype(np.int64)),
+        np.insert(axes, before + 1, axes[before] + share[:, None] * way, axis=0),
+        np.insert(seam, before + 1, step_ns[before] > gap_s * 1e9),
+    )
 
 
 def _unthickened(t_ns: Ints, axes: Floats, step_ns: float) -> tuple[Ints, Floats]:

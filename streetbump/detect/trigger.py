@@ -95,11 +95,14 @@ def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSet
 
     if len(level) == 0:
         return level
-    block = max(1, round(rate_hz))
-    lead = -int(level.argmax()) % block
-    n = -(-(lead + len(level)) // block)
+    apart = max(1, round(rate_hz * settings.short_s / 2))  # a level is a mean over four of these
+    strongest = int(level.argmax())
+    seen = np.where(counted, level, np.nan)[strongest % apart :: apart]
+    block = max(1, round(rate_hz / apart))
+    lead = -(strongest // apart) % block
+    n = -(-(lead + len(seen)) // block)
     padded = np.full(n * block, np.nan)
-    padded[lead:][: len(level)] = np.where(counted, level, np.nan)
+    padded[lead:][: len(seen)] = seen
     per_block = _row_median(padded.reshape(n, block))
     known = np.isfinite(per_block)
     if not known.any():
@@ -109,7 +112,7 @@ def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSet
     filled = np.interp(centre, centre[known], per_block[known])
     width = max(1, round(settings.noise_s)) | 1
     local = median_filter(filled, size=min(width, 2 * n - 1), mode="nearest")
-    position = (np.arange(len(level)) + lead + 0.5) / block - 0.5
+    position = ((np.arange(len(level)) - strongest % apart) / apart + lead + 0.5) / block - 0.5
     return np.maximum(np.interp(position, centre, local), settings.noise_floor_ms2)
 
 
