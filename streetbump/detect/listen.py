@@ -66,7 +66,9 @@ def listen(trip: Trip, *, settings: DetectSettings) -> Listening:
     signal, masks = prepare_masked(trip, settings=settings)
     lag = lag_of(trip, signal, settings=settings)
     track = track_of(trip, lag, settings=settings)
-    speed = speed_at(track, signal.t_ns)
+    # As if the lag were the usual one: what counts as a jolt must not hang on how well it is known.
+    shift_ns = round((lag.lag_s - settings.lag_prior_s) * 1e9)
+    speed = speed_at(track, signal.t_ns - shift_ns)
     driving = ~(speed < settings.min_speed_ms)
     awake = signal.rate_hz >= settings.min_rate_hz
     heard = signal.usable & driving & awake

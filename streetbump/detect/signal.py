@@ -94,8 +94,10 @@ def prepare_masked(trip: Trip, *, settings: DetectSettings) -> tuple[Signal, Mas
         up = _up(axes, rate_hz=rate, settings=settings)
         along = np.einsum("ij,ij->i", axes, up)
         vertical = along - moving_mean(along, width)
-        turned = _turned(up, rate_hz=rate, settings=settings)
-        masks = Masks(gap, turned, in_hand(axes, up, rate_hz=rate), fallen(axes, rate_hz=rate))
+        anchor = _strongest(axes)
+        turned = _turned(up, anchor, rate_hz=rate, settings=settings)
+        hand = in_hand(axes, up, rate_hz=rate, anchor=anchor)
+        masks = Masks(gap, turned, hand, fallen(axes, rate_hz=rate))
     usable = ~(masks.gap | masks.turned | masks.in_hand | masks.fallen)
     return Signal(t_ns, vertical, axes, usable, rate), masks
 
@@ -155,10 +157,14 @@ def _averaged(t_ns: Ints, axes: Floats, seam: Bools, parts: int) -> tuple[Ints, 
     """
     if parts == 1:
         return t_ns, axes, seam
-    first = (int(np.einsum("ij,ij->i", axes, axes).argmax()) - parts // 2) % parts
+    first = (_strongest(axes) - parts // 2) % parts
     since = averaged(t_ns[first:] - t_ns[0], parts)
     lost = averaged(seam[first:].astype(np.float64), parts) > 0
     return t_ns[0] + np.rint(since).astype(np.int64), averaged(axes[first:], parts), lost
+
+
+def _strongest(axes: Floats) -> int:
+    return int(np.einsum("ij,ij->i", axes, axes).argmax())
 
 
 def averaged(values: Ints | Floats, parts: int) -> Floats:
@@ -191,18 +197,24 @@ def _up(axes: Floats, *, rate_hz: float, settings: DetectSettings) -> Floats:
     return np.asarray(felt / np.maximum(size, 1e-9)[:, None])
 
 
-def _turned(up: Floats, *, rate_hz: float, settings: DetectSettings) -> Bools:
+def _turned(up: Floats, anchor: int, *, rate_hz: float, settings: DetectSettings) -> Bools:
     """Where gravity points elsewhere half a window later than half a window before.
 
     Looked at every tenth of a second: it is the mean over seconds.
     """
     parts = max(1, round(rate_hz / 10))
-    seldom = up[::parts]
+    first = anchor % parts
+    seldom = up[first::parts]
     n, half = len(seldom), _samples(settings.gravity_s, rate_hz / parts) // 2
     at = np.arange(n)
     before, after = seldom[np.maximum(at - half, 0)], seldom[np.minimum(at + half, n - 1)]
     cosine = np.einsum("ij,ij->i", before, after)
-    return np.repeat(cosine < np.cos(np.radians(settings.handling_deg)), parts)[: len(up)]
+    return _spread(cosine < np.cos(np.radians(settings.handling_deg)), first, parts, len(up))
+
+
+def _spread(seldom: Bools, first: int, parts: int, n: int) -> Bools:
+    """Each value for as many points as it stands for, from point `first` on, (n,)."""
+    return seldom[np.clip((np.arange(n) - first) // parts, 0, len(seldom) - 1)]
 
 
 HAND_HZ = 10.0
@@ -223,13 +235,15 @@ HAND_RATE_HZ = 15.0
 """A slower phone folds the road's shaking into the hand's band."""
 
 
-def in_hand(axes_ms2: Floats, up: Floats, *, rate_hz: float) -> Bools:
+def in_hand(axes_ms2: Floats, up: Floats, *, rate_hz: float, anchor: int = 0) -> Bools:
     """Where the phone is moved by a hand: swaying across gravity, for seconds, (n,).
 
     Parameters
     ----------
     axes_ms2, up : (n, 3) float64
         Device axes and the direction of up on an even grid.
+    anchor : int
+        A point at which a mean over some points begins: where the recording begins must not matter.
 
     >>> t = np.arange(0, 60, 0.02)
     >>> axes = np.column_stack((0 * t, 4.0 * np.sin(9 * t) * (t > 40), 0 * t + 9.8))
@@ -238,18 +252,19 @@ def in_hand(axes_ms2: Floats, up: Floats, *, rate_hz: float) -> Bools:
     (False, True)
     """
     n, parts = len(axes_ms2), max(1, round(rate_hz / HAND_HZ))
-    if rate_hz < HAND_RATE_HZ or n < parts:
+    if rate_hz < HAND_RATE_HZ or n < 2 * parts:
         return np.zeros(n, np.bool_)
-    mean = averaged(axes_ms2, parts)
-    square = averaged(np.einsum("ij,ij->i", axes_ms2, axes_ms2), parts)
+    first = anchor % parts
+    mean = averaged(axes_ms2[first:], parts)
+    square = averaged(np.einsum("ij,ij->i", axes_ms2, axes_ms2)[first:], parts)
     fast = np.maximum(square - np.einsum("ij,ij->i", mean, mean), 0.0)
     window = _samples(HAND_S, rate_hz / parts)
     sway = moving_mean(mean, 3) - moving_mean(mean, window // 2)
-    along = np.einsum("ij,ij->i", sway, up[::parts][: len(mean)])
+    along = np.einsum("ij,ij->i", sway, up[first::parts][: len(mean)])
     across = np.maximum(np.einsum("ij,ij->i", sway, sway) - along**2, 0.0)
     level, rest = moving_mean(across, window), moving_mean(fast, window)
     hand = _dilate((level > HAND_MS2**2) & (level > HAND_SHARE**2 * rest), window // 4)
-    return np.repeat(hand, parts)[np.minimum(np.arange(n), len(hand) * parts - 1)]
+    return _spread(hand, first, parts, n)
 
 
 FALL_MS2 = 3.0
