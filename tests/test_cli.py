@@ -94,8 +94,8 @@ def test_detect_prints_json_lines_when_piped(here: Path) -> None:
 
 def test_detect_all_prints_the_rest_too(here: Path) -> None:
     """--all adds the candidates under the operating point."""
-    sure = streetbump("detect", ADA, cwd=here).stdout.splitlines()
-    everything = streetbump("detect", ADA, "--all", cwd=here).stdout.splitlines()
+    sure = streetbump("detect", *TRIPS, cwd=here).stdout.splitlines()
+    everything = streetbump("detect", *TRIPS, "--all", cwd=here).stdout.splitlines()
     assert set(sure) < set(everything)
 
 

@@ -15,7 +15,7 @@ import pytest
 from streetbump.config import shipped_settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import MissingExtra
-from streetbump.model import Trip
+from streetbump.model import P_COLUMNS, Trip
 from streetbump.report.trip_story import GAP, STANDING, TURNED, Story, facts, story_of, title
 from streetbump.trips import ReadOptions, read
 
@@ -212,7 +212,7 @@ def test_the_strongest_are_enlarged_with_what_is_known_of_them() -> None:
     shown = ada().jolts[ada().jolts["reported"]]
     words = words_in(ada())
     for k, jolt in enumerate(shown.to_dict("records")):
-        p = jolt[f"p_{jolt['class']}"] if jolt["class"] != "unsure" else 0.0
+        p = max(jolt[column] for column in P_COLUMNS)
         assert f"{k + 1}  {jolt['class']} {p:.2f}" in words
         assert f"{jolt['speed_ms'] * 3.6:.0f} km/h" in words
     assert f"\n{len(shown) + 1}  " not in words
