@@ -312,11 +312,19 @@ def _tell(tell: Callable[[str], None]) -> Callable[[Progress], None]:
 
 @contextmanager
 def _session(
-    values: dict[str, Any], *, cities: Sequence[str] = (), files: int = 0, width: int | None = None
+    values: dict[str, Any],
+    *,
+    cities: Sequence[str] = (),
+    files: int = 0,
+    width: int | None = None,
+    strangers: bool = False,
 ) -> Iterator[Session]:
-    """An open store with its generation, desks and executor; closed at the end."""
-    from streetbump import commands, runtime
-    from streetbump.executors import Processes, Serial
+    """An open store with its generation, desks and executor; closed at the end.
+
+    Uploads of `strangers` are read in a child process under limits.
+    """
+    from streetbump import commands, pipeline, runtime
+    from streetbump.executors import Limited, Processes, Serial
     from streetbump.observe import log, silent
 
     settings = commands.load_settings(values["settings_path"])
@@ -324,7 +332,9 @@ def _session(
     with ExitStack() as stack:
         desks = [runtime.open_desk(name, environ=os.environ, stack=stack) for name in cities]
         executor: Executor = Serial()
-        if pool > 1:
+        if strangers and sys.platform == "linux":
+            executor = stack.enter_context(Limited(warm=pipeline.warm_up))
+        elif pool > 1:
             executor = stack.enter_context(Processes(pool))
         session = commands.open_session(
             values["url"],
@@ -604,7 +614,7 @@ def worker(**values: Any) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with _session(values, cities=values["cities"]) as session:
+    with _session(values, cities=values["cities"], strangers=True) as session:
         if values["send"]:
             commands.check_live(session.work.desks)
         if not values["verbose"]:  # trouble with files is said in any case

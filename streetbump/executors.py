@@ -1,16 +1,30 @@
-"""Mapping a function over items: here, or in a pool of local processes.
+"""Mapping a function over items: here, in a pool of local processes, or in one limited child.
 
-Parallelism lives here and nowhere else. Both keep the order of the items, so what comes out does
+Parallelism lives here and nowhere else. All keep the order of the items, so what comes out does
 not depend on which one is used.
 """
 
 from __future__ import annotations
 
+import math
+import mmap
 import multiprocessing
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
+
+from streetbump.errors import StreetbumpError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext  # not on every system
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -23,8 +37,14 @@ class Executor(Protocol):
 
     width: int
 
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-        """`function` of each item, in order."""
+    def map(
+        self,
+        function: Callable[[A], B],
+        items: Iterable[A],
+        *,
+        instead: Callable[[A, Lost], B] | None = None,
+    ) -> Iterator[B]:
+        """`function` of each item, in order; `instead` of one whose process was lost."""
         ...
 
 
@@ -37,7 +57,13 @@ class Serial:
 
     width = 1
 
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    def map(
+        self,
+        function: Callable[[A], B],
+        items: Iterable[A],
+        *,
+        instead: Callable[[A, Lost], B] | None = None,
+    ) -> Iterator[B]:
         """`function` of each item, in order."""
         return map(function, items)
 
@@ -63,9 +89,234 @@ class Processes:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def map(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    def map(
+        self,
+        function: Callable[[A], B],
+        items: Iterable[A],
+        *,
+        instead: Callable[[A, Lost], B] | None = None,
+    ) -> Iterator[B]:
         """`function` of each item, in order."""
         return self._pool.map(function, items)
+
+
+_PLAIN_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
+"""For the child: address space that is reserved ahead would hide what an item takes."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one item may cost in the limited child. All chosen by us but where said."""
+
+    memory_bytes: int = 256 * 1024 * 1024
+    """Address space over what the child holds before the item (design 12)."""
+    cpu_s: int = 30
+    """Processor time (robustness G9)."""
+    wall_s: float = 120.0
+    """Time on the clock: below half a lease, which covers two items."""
+    items: int = 1000
+    """So many, and a fresh child is taken."""
+    growth_bytes: int = 64 * 1024 * 1024
+    """A child that still holds so much more than when it was fresh is replaced."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Why an item has no result: it asked for too much (`greedy`), or its reader broke."""
+
+    greedy: bool
+    what: str
+
+
+class Limited:
+    """One child process, kept warm, in which items of strangers are worked on under limits.
+
+    Whatever an item does there (too much memory or time, a crash, any exception) costs that item
+    and at most that child. Linux only. It is a fence against accidents and against input that is
+    made to exhaust us, not a jail: the child may do what this process may.
+
+    Parameters
+    ----------
+    warm : callable
+        Called in a fresh child before its first item: imports and caches are no item's fault.
+    """
+
+    width = 1
+
+    def __init__(self, limits: Limits | None = None, *, warm: Callable[[], object]) -> None:
+        self._limits = limits or Limits()
+        self._warm = warm
+        for name, plain in _PLAIN_MEMORY.items():
+            os.environ.setdefault(name, plain)
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOAD)
+        self._child: _Child | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._dismiss()
+
+    def map(
+        self,
+        function: Callable[[A], B],
+        items: Iterable[A],
+        *,
+        instead: Callable[[A, Lost], B] | None = None,
+    ) -> Iterator[B]:
+        """`function` of each item, in order; without `instead` they are trusted, and done here."""
+        if instead is None:
+            return map(function, items)
+        return (self._one(function, item, instead) for item in items)
+
+    def _one(self, function: Callable[[A], B], item: A, instead: Callable[[A, Lost], B]) -> B:
+        child = self._fresh_or_kept()
+        try:
+            outcome = child.run(function, item, wall_s=self._limits.wall_s)
+        except BaseException:  # we are interrupted: what it answers later belongs to nobody
+            self._dismiss()
+            raise
+        if isinstance(outcome, Lost):
+            self._dismiss()
+            return instead(item, outcome)
+        if child.worn(self._limits):
+            self._dismiss()
+        return cast("B", outcome.value)
+
+    def _fresh_or_kept(self) -> _Child:
+        if self._child is None or not self._child.process.is_alive():
+            self._dismiss()
+            self._child = _Child(self._context, self._limits, self._warm)
+        return self._child
+
+    def _dismiss(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What the child answers: the result, and the memory it holds."""
+
+    value: object
+    held_bytes: int
+
+
+class _Child:
+    """The process, seen from the parent."""
+
+    def __init__(
+        self, context: ForkServerContext, limits: Limits, warm: Callable[[], object]
+    ) -> None:
+        self._pipe, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_serve, args=(theirs, limits, warm), name="limited", daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self._fresh_bytes = self._held_bytes = 0
+        self._items = 0
+        try:
+            self._fresh_bytes = self._held_bytes = self._pipe.recv().held_bytes
+        except EOFError as exc:
+            raise StreetbumpError("the child that reads uploads cannot be started") from exc
+
+    def run(self, function: Callable[[A], B], item: A, *, wall_s: float) -> _Done | Lost:
+        """The answer to one item, or what became of it."""
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            self.process.kill()
+
+        watchdog = threading.Timer(wall_s, kill)
+        watchdog.start()
+        try:
+            self._pipe.send((function, item))
+            answer: _Done | Lost = self._pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            if late.is_set():
+                return Lost(True, f"reading it took longer than {wall_s:g} s")
+            return _end_of(self.process.exitcode or 0)
+        finally:
+            watchdog.cancel()
+        if isinstance(answer, _Done):
+            self._items += 1
+            self._held_bytes = answer.held_bytes
+        return answer
+
+    def worn(self, limits: Limits) -> bool:
+        """Whether it is time for another child."""
+        grown = self._held_bytes - self._fresh_bytes
+        return self._items >= limits.items or grown > limits.growth_bytes
+
+    def end(self) -> None:
+        """Kill it: between items there is nothing to save."""
+        self.process.kill()
+        self.process.join()
+        self._pipe.close()
+
+
+def _end_of(exit_code: int) -> Lost:
+    if exit_code == -signal.SIGXCPU:
+        return Lost(True, "reading it took too much time of the processor")
+    if exit_code == -signal.SIGKILL:
+        return Lost(True, "its reader was killed from outside, perhaps for want of memory")
+    return Lost(False, f"its reader broke down (exit {exit_code})")
+
+
+def _serve(pipe: Connection, limits: Limits, warm: Callable[[], object]) -> None:
+    """Work on items until the parent is gone; runs in the child."""
+    import resource  # not on every system
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides when a step ends
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold positions and keys
+    warm()
+    pipe.send(_Done(None, _memory_bytes()[1]))
+    while True:
+        try:
+            function, item = pipe.recv()
+        except EOFError:
+            return
+        space_bytes, _ = _memory_bytes()
+        used_s = time.process_time()
+        _set_soft(resource.RLIMIT_AS, space_bytes + limits.memory_bytes)
+        _set_soft(resource.RLIMIT_CPU, math.ceil(used_s) + limits.cpu_s)
+        answer = _answer(function, item)
+        del function, item
+        _set_soft(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+        pipe.send(answer)
+
+
+def _answer(function: Callable[[A], B], item: A) -> _Done | Lost:
+    try:
+        return _Done(function(item), _memory_bytes()[1])
+    except MemoryError:
+        return Lost(True, "reading it took too much memory")
+    except Exception as exc:  # a fault of ours; the file is kept, and no other waits for it
+        return Lost(False, f"reading it ended in {type(exc).__name__}, which is our fault")
+
+
+def _set_soft(which: int, value: int) -> None:
+    import resource
+
+    _, hard = resource.getrlimit(which)
+    resource.setrlimit(which, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def _memory_bytes() -> tuple[int, int]:
+    """Address space and resident memory of this process."""
+    space, resident, *_ = Path("/proc/self/statm").read_text("ascii").split()
+    return int(space) * mmap.PAGESIZE, int(resident) * mmap.PAGESIZE
 
 
 def _has_forkserver() -> bool:

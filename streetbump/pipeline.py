@@ -24,10 +24,10 @@ import pandas as pd
 from streetbump import cluster, detect
 from streetbump.cluster.match import points_of
 from streetbump.cluster.places import Place, follow
-from streetbump.config import Settings, convert, generation_key
+from streetbump.config import Settings, convert, generation_key, shipped_settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import GenerationError
-from streetbump.executors import Executor, Serial
+from streetbump.executors import Executor, Lost, Serial
 from streetbump.geo import cells_around
 from streetbump.model import (
     Detection,
@@ -291,7 +291,7 @@ def _intake(store: Store, work: Work, now_ns: int) -> Progress:
         return progress
     work.checkpoint("upload claimed")
     jobs = [_Job(upload, work.settings, work.door_key, store.files) for upload in uploads]
-    results = work.executor.map(take_in, jobs)
+    results = work.executor.map(take_in, jobs, instead=_lost)
     for number, (upload, result) in enumerate(zip(uploads, results, strict=True)):
         if result.vanished:
             store.forget_upload(upload, owner=work.owner)
@@ -350,6 +350,21 @@ def take_in(job: _Job) -> TakenIn:
         tuple(Taken(row, detect_trip(row, s)) for row in admitted if isinstance(row, Trip)),
         tuple(row for row in admitted if isinstance(row, Rejected)),
     )
+
+
+def _lost(job: _Job, lost: Lost) -> TakenIn:
+    """What stands for an upload whose reading did not come to an end."""
+    return _refused(job.upload, Reason.RESOURCE if lost.greedy else Reason.POISON, lost.what)
+
+
+def warm_up() -> None:
+    """Make a child ready to read uploads under limits, before the first of them."""
+    t = np.arange(600) / 100
+    rows = np.column_stack((1.7e9 + t, np.sin(t), np.cos(t), 9.81 + np.sin(7 * t)))
+    table = "t,ax,ay,az\n" + "\n".join(",".join(map(str, row)) for row in rows.tolist())
+    (trip,) = read(table.encode(), name="", options=ReadOptions(), pseudonym=str)
+    if isinstance(trip, Trip):
+        detect_trip(trip, shipped_settings())
 
 
 def _refused(upload: Upload, reason: Reason, hint: str) -> TakenIn:

@@ -29,7 +29,7 @@ REJECTED = "rejected"
 NOTE = ".reason.json"
 RENAMED = ".upload"
 """Ending of a file whose own name is not UTF-8."""
-AGAIN = (Reason.POISON, Reason.UNREADABLE)
+AGAIN = (Reason.POISON, Reason.RESOURCE, Reason.UNREADABLE)
 """Not the file's fault, perhaps: it is tried again when a person moves it back."""
 NAME_CHARS = 60
 NAME_BYTES = 180

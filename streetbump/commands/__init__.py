@@ -47,6 +47,7 @@ from streetbump.stores import PlaceRow, Store
 from streetbump.stores.files import Files
 from streetbump.submit.plan import Action
 from streetbump.trips import parse_column_map, read
+from streetbump.trips.bundle import packed
 from streetbump.trips.describe import describe
 from streetbump.trips.door import pseudonym
 
@@ -121,6 +122,8 @@ def load_settings(path: Path | None) -> Settings | None:
 def trip_files(paths: Iterable[str]) -> list[Path]:
     """The files behind paths: folders recurse, in a fixed order; hidden files are left out.
 
+    A folder that is one recording, as Sensor Logger and phyphox unpack to, stands for itself.
+
     Raises
     ------
     InputError
@@ -132,8 +135,7 @@ def trip_files(paths: Iterable[str]) -> list[Path]:
             raise InputError("an empty path: no such file or folder")
         path = Path(name)
         if path.is_dir():
-            inside = (p for p in sorted(path.rglob("*")) if p.is_file())
-            found += [p for p in inside if not _left_out(p.relative_to(path))]
+            found += _trips_inside(path)
         elif path.exists():
             found.append(path)
         else:
@@ -141,9 +143,43 @@ def trip_files(paths: Iterable[str]) -> list[Path]:
     return found
 
 
-def _left_out(path: Path) -> bool:
-    """Whether a file found in a folder is hidden, or belongs to a store that lies there."""
-    return any(part.startswith(".") or STORE_PART.search(part) is not None for part in path.parts)
+def _trips_inside(folder: Path) -> list[Path]:
+    if _is_recording(folder):
+        return [folder]
+    found: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or STORE_PART.search(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            found += _trips_inside(path)
+        elif path.is_file():
+            found.append(path)
+    return found
+
+
+def _is_recording(folder: Path) -> bool:
+    """Whether the files in a folder belong to one recording."""
+    names = {path.name for path in folder.iterdir()}
+    samples = {"Accelerometer.csv", "TotalAcceleration.csv"} & names
+    sensor_logger = samples and {"Metadata.csv", "Location.csv"} & names
+    return bool(sensor_logger) or (folder / "meta" / "time.csv").is_file()
+
+
+def contents_of(path: Path) -> bytes:
+    """The bytes of a trip file; of a folder that is one recording, a zip of its tables.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        if not path.is_dir():
+            return path.read_bytes()
+        tables = [p for p in path.rglob("[!.]*") if p.suffix.lower() in (".csv", ".json")]
+        return packed({p.relative_to(path).as_posix(): p.read_bytes() for p in tables})
+    except OSError as exc:
+        raise InputError(f"{path}: {exc.strerror}") from exc
 
 
 STORE_PART = re.compile(r"\.db(-wal|-shm|\.trips|\.originals|\.spool)?$")
@@ -232,10 +268,7 @@ def _contents(paths: Sequence[str], stdin: Callable[[], bytes]) -> Iterable[tupl
             yield "standard input", stdin()
             continue
         for path in trip_files([name]):
-            try:
-                yield str(path), path.read_bytes()
-            except OSError as exc:
-                raise InputError(f"{path}: {exc.strerror}") from exc
+            yield str(path), contents_of(path)
 
 
 # ------------------------------------------------------------------------------- run
@@ -357,15 +390,12 @@ def offer_files(
     for name in paths:
         if name == STDIN:
             data = stdin()
-            path = session.store.beside("spool") / upload_id_of(data)
-            session.store.files.write(path, data, private=True)
-            offers[upload_id_of(data)] = ("standard input", str(path.absolute()))
+            offers[upload_id_of(data)] = ("standard input", _spooled(session, data))
             continue
         for path in trip_files([name]):
-            try:
-                offers[upload_id_of(path.read_bytes())] = (str(path), str(path.absolute()))
-            except OSError as exc:
-                raise InputError(f"{path}: {exc.strerror}") from exc
+            data = contents_of(path)
+            source = _spooled(session, data) if path.is_dir() else str(path.absolute())
+            offers[upload_id_of(data)] = (str(path), source)
     for upload_id, (name, source) in offers.items():
         if not known and session.store.upload(upload_id) is not None:
             continue
@@ -374,6 +404,13 @@ def offer_files(
             now_ns=session.clock(),
         )  # fmt: skip
     return {upload_id: name for upload_id, (name, _) in offers.items()}
+
+
+def _spooled(session: Session, data: bytes) -> str:
+    """Where bytes that are in no file of their own were put, until they are read."""
+    path = session.store.beside("spool") / upload_id_of(data)
+    session.store.files.write(path, data, private=True)
+    return str(path.absolute())
 
 
 @dataclass(frozen=True)

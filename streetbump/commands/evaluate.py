@@ -18,6 +18,7 @@ import pandas as pd
 from streetbump import runtime
 from streetbump.commands import (
     TripOptions,
+    contents_of,
     import_obstacles,
     offer_files,
     open_session,
@@ -275,7 +276,7 @@ def _listen(job: _Job) -> Outcome:
 
 
 def _read(job: _Job) -> Trip | Rejected:
-    data = job.path.read_bytes()
+    data = contents_of(job.path)
     if job.bare_rate_hz is not None:
         try:
             values = known.parse_bare(data.decode("utf-8", "replace"), axes=job.axes)

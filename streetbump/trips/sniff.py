@@ -6,21 +6,36 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
 
+from streetbump.model import Reason
+from streetbump.trips.bundle import Bundle, is_gzip, is_zip, open_bundle, unzipped
 from streetbump.trips.drive import Drive
 from streetbump.trips.options import ReadOptions
+from streetbump.trips.refusal import Refusal
 from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, find_layout
 from streetbump.trips.text import Text, open_text, refuse_markup
 
 FILES: dict[str, str] = {
     "parquet": "streetbump.trips.parquet",
+    "gpx": "streetbump.trips.gpx",
+    "sensor-logger": "streetbump.trips.sensor_logger_json",
     "jsonl": "streetbump.trips.jsonl",
 }
 """Format name → module, of files that are no table of text; asked first."""
+
+BUNDLES: dict[str, str] = {
+    "phyphox": "streetbump.trips.phyphox",
+    "sensor-logger": "streetbump.trips.sensor_logger",
+}
+"""Format name → module, of archives whose members are one export together."""
 
 READERS: dict[str, str] = {
     "plain-csv": "streetbump.trips.plain_csv",
     "physics-toolbox": "streetbump.trips.physics_toolbox",
     "androsensor": "streetbump.trips.androsensor",
+    "sensorlog-ios": "streetbump.trips.sensorlog_ios",
+    "ios-sensor-data": "streetbump.trips.ios_sensor_data",
+    "phyphox": "streetbump.trips.phyphox_csv",
+    "sensor-logger": "streetbump.trips.sensor_logger_csv",
     "streetbump-2011": "streetbump.trips.streetbump2011",
     "mapped-csv": "streetbump.trips.mapped",
 }
@@ -37,6 +52,18 @@ class FileReader(Protocol):
 
     def read(self, data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
         """The drives in the file, or a refusal."""
+
+
+class BundleReader(Protocol):
+    """What the module of a format of several files offers."""
+
+    FORMAT: str
+
+    def recognise(self, names: tuple[str, ...]) -> bool:
+        """Whether an archive with members of these names is of this format."""
+
+    def read(self, bundle: Bundle, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
+        """The drives in the archive, or a refusal."""
 
 
 class Reader(Protocol):
@@ -65,7 +92,8 @@ def reader_named(format: str) -> Reader:  # noqa: A002
 def drives_in(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     r"""The drives in uploaded bytes, by the first reader that recognises them.
 
-    A column map names the reader: a caller who gives one knows that the file is a table.
+    A column map names the reader: a caller who gives one knows that the file is a table. One
+    gzip, or one zip with one file in it, may be around a file of any format.
 
     >>> table, lines = b"t,ax,ay,az\n1.7e9,0,0,9.8\n", b'{"t":1.7e9,"ax":0,"ay":0,"az":9.8}\n'
     >>> [drives_in(d, name="x", options=ReadOptions())[0].format for d in (table, lines)]
@@ -76,6 +104,10 @@ def drives_in(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, .
     Refusal
         Whatever the reader, or the guard before it, refuses.
     """
+    if is_gzip(data):
+        data = unzipped(data)
+    if is_zip(data):
+        return _drives_in_bundle(open_bundle(data), name=name, options=options)
     if options.columns is None:
         for module in FILES.values():  # a handful of formats
             reader = cast("FileReader", import_module(module))
@@ -83,6 +115,21 @@ def drives_in(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, .
                 return reader.read(data, name=name, options=options)
     refuse_markup(data)
     return _drives_in_table(open_text(data), name=name, options=options)
+
+
+def _drives_in_bundle(bundle: Bundle, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
+    if options.columns is None:
+        for module in BUNDLES.values():  # a handful of formats
+            reader = cast("BundleReader", import_module(module))
+            if reader.recognise(bundle.names):
+                return reader.read(bundle, name=name, options=options)
+    if len(bundle.names) == 1:
+        (inner,) = bundle.names
+        return drives_in(bundle.read(inner), name=inner.rsplit("/", 1)[-1], options=options)
+    raise Refusal(
+        Reason.UNSUPPORTED_TYPE, "the files in this zip are not one export of a known logger: "
+        "give the trips one by one",
+    )  # fmt: skip
 
 
 def _drives_in_table(text: Text, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:

@@ -18,13 +18,15 @@ import pyarrow.csv as pcsv
 
 from streetbump.model import Floats, Reason
 from streetbump.trips.refusal import Refusal, quoted
-from streetbump.trips.text import FIELDS, HEAD_LINES, ROWS, Text
+from streetbump.trips.text import CELL_BYTES, FIELDS, HEAD_LINES, ROWS, Text, has_long_cells
 
 HUGE = 1e30
 """No measurement is larger; beyond it, and at infinity, units could not be converted."""
 SYNTHETIC_COLUMN = "streetbump-synthetic"
 """A table that has a column of this name, in any format, is a made-up trip."""
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_NULLS = ["", "NA", "NULL", "NaN", "nan", "null"]
+"""What loggers write into an empty cell; other words cost a second look at every cell."""
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 
 
@@ -214,23 +216,23 @@ def read_columns(
         raise Refusal(Reason.ROW_LIMIT, f"more than {ROWS} rows: split the recording")
     misfits = _Misfits()
     wanted = {i: pa.float64() for i in numbers} | {i: pa.string() for i in words}
+    as_text = dict.fromkeys(wanted, pa.string())
     try:
-        table = _parse(body, layout, wanted, misfits)
+        long = has_long_cells(memoryview(body), layout.delimiter)
+        table = _parse(body, layout, as_text if long else wanted, misfits)
     except pa.ArrowInvalid:  # some cell is no number: take the text and look at each
         misfits = _Misfits()
-        as_text = dict.fromkeys(wanted, pa.string())
         table = _parse_or_refuse(body, layout, as_text, misfits)
     misfits.refuse(layout)
     if table.num_rows + misfits.count < expected:
         raise Refusal(Reason.LINE_LIMIT, "a quoted field runs over line ends: close the quote")
     if table.num_rows == 0:
         raise Refusal(Reason.SCHEMA, f"no row has the {len(layout.names)} fields of the header")
-    return Columns(
-        {i: _floats(table.column(f"c{i}"), layout.decimal) for i in numbers},
-        {i: table.column(f"c{i}") for i in words},
-        expected,
-        misfits.count,
-    )
+    named = dict(zip(table.column_names, table.columns, strict=True))
+    kept = {i: named[f"c{i}"] for i in words}
+    del table  # so that each column goes as soon as it is copied
+    taken = {i: _floats(named.pop(f"c{i}"), layout.decimal) for i in dict.fromkeys(numbers)}
+    return Columns(taken, kept, expected, misfits.count)
 
 
 class _Misfits:
@@ -283,6 +285,8 @@ def _parse(
             decimal_point=layout.decimal,
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
+            null_values=_NULLS,
+            check_utf8=False,  # it was decoded already
         ),
     )  # fmt: skip
 
@@ -295,6 +299,7 @@ def _floats(column: pa.ChunkedArray, decimal: str) -> Floats:
             plain = pc.replace_substring(plain, ".", "?")  # a point is no decimal sign here
             plain = pc.replace_substring(plain, ",", ".")
         number = pc.match_substring_regex(plain, _NUMBER)
+        number = pc.and_(number, pc.less_equal(pc.binary_length(plain), CELL_BYTES))
         column = pc.if_else(number, plain, pa.scalar(None, pa.string())).cast(pa.float64())
     return measured(np.asarray(column.to_numpy(), dtype=np.float64))
 
