@@ -8,118 +8,70 @@ read with the second file as the separate position file.
 
 from __future__ import annotations
 
-import numpy as np
-
-from streetbump.model import Floats, Gravity, Reason, TimeBasis
+from streetbump.model import Gravity, Reason
 from streetbump.trips.clock import Stamps, civil, counted
 from streetbump.trips.drive import Drive, Rows, from_rows
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
-from streetbump.trips.table import Columns, Layout, letters, read_columns
+from streetbump.trips.streams import Axes, Picked, bare, pick, set_to, speed_in_ms
+from streetbump.trips.table import Layout
 from streetbump.trips.text import Text
 
 FORMAT = "androsensor"
 _SINCE_START = "timesincestartinms"
-_WALL_CLOCK = "yyyymoddhhmissss"
+_WALL_CLOCK = "yyyymoddhhmisssss"  # YYYY-MO-DD HH-MI-SS_SSS
 _RAW, _LINEAR, _GRAVITY = "accelerometer", "linearacceleration", "gravity"
-_LATITUDE, _LONGITUDE = "locationlatitude", "locationlongitude"
-_SPEED, _ACCURACY, _HEADING = "locationspeed", "locationaccuracy", "locationorientation"
-_SPEED_MS = {"kmh": 1 / 3.6, "mph": 0.44704, "ms": 1.0, "knots": 1852 / 3600}
+_NUMBERS = {
+    "since": (_SINCE_START,),
+    **{stem + axis: (stem + axis,) for stem in (_RAW, _LINEAR, _GRAVITY) for axis in "xyz"},
+    "lat": ("locationlatitude",),
+    "lon": ("locationlongitude",),
+    "speed": ("locationspeed",),
+    "heading": ("locationorientation",),
+    "accuracy": ("locationaccuracy",),
+}
 
 
 def recognise(layout: Layout) -> bool:
     """Whether there is one of the app's clocks, and samples or positions beside it."""
-    names = [letters(name) for name in layout.names]
-    clock = any(n == _SINCE_START or n.startswith(_WALL_CLOCK) for n in names)
-    return clock and any(
-        n.startswith((f"{_RAW}x", f"{_LINEAR}x", f"{_GRAVITY}x", _LATITUDE)) for n in names
+    names = {bare(name) for name in layout.names}
+    return bool({_SINCE_START, _WALL_CLOCK} & names) and bool(
+        {f"{_RAW}x", f"{_LINEAR}x", f"{_GRAVITY}x", "locationlatitude"} & names
     )
 
 
 def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     """The one drive in an AndroSensor export."""
-
-    def find(start: str) -> int | None:
-        return layout.find(lambda n: letters(n).startswith(start))
-
-    triples = {
-        source: [i for axis in "xyz" if (i := find(source + axis)) is not None]
-        for source in (_RAW, _LINEAR, _GRAVITY)
-    }
-    since_start, wall = find(_SINCE_START), find(_WALL_CLOCK)
-    places = [find(p) for p in (_LATITUDE, _LONGITUDE, _SPEED, _HEADING, _ACCURACY)]
-    whole = [axes for axes in triples.values() if len(axes) == 3]
-    numbers = [since_start, *(i for axes in whole for i in axes), *places]
-    columns = read_columns(
-        text,
-        layout,
-        numbers=[i for i in numbers if i is not None],
-        words=[] if wall is None else [wall],
-    )
-    acc, gravity = _acceleration(columns, triples)
-    lat, lon, speed, heading, accuracy = (None if i is None else columns.numbers[i] for i in places)
-    if speed is not None and places[2] is not None:
-        speed = speed * _speed_unit(layout.names[places[2]])
+    columns = pick(text, layout, numbers=_NUMBERS, words={"wall": (_WALL_CLOCK,)})
+    acc, gravity = _acceleration(columns)
+    numbers = columns.numbers
     rows = Rows(
-        _stamps(columns, since_start, wall, options, name), acc, lat, lon, speed, heading,
-        accuracy, columns.rows, columns.lost,
+        _stamps(columns, options, name), acc, numbers.get("lat"), numbers.get("lon"),
+        speed_in_ms(columns, layout, "locationspeed"), numbers.get("heading"),
+        numbers.get("accuracy"), columns.rows, columns.lost,
     )  # fmt: skip
     return (from_rows(rows, format=FORMAT, gravity=gravity),)
 
 
-def _acceleration(
-    columns: Columns, triples: dict[str, list[int]]
-) -> tuple[tuple[Floats, Floats, Floats] | None, Gravity | None]:
+def _acceleration(columns: Picked) -> tuple[Axes | None, Gravity | None]:
     """The raw sensor where it was ticked; else gravity put back onto the linear stream."""
-    got = {
-        source: [columns.numbers[i] for i in axes]
-        for source, axes in triples.items()
-        if len(axes) == 3
-    }
-    if _RAW in got:
-        x, y, z = got[_RAW]
-        return (x, y, z), None
-    if _LINEAR not in got:
-        return None, None
-    x, y, z = got[_LINEAR]
-    if _GRAVITY not in got:
-        return (x, y, z), Gravity.REMOVED
-    gx, gy, gz = got[_GRAVITY]
+    raw, linear, gravity = (columns.axes(stem) for stem in (_RAW, _LINEAR, _GRAVITY))
+    if raw is not None or linear is None:
+        return raw, None
+    if gravity is None:
+        return linear, Gravity.REMOVED
+    (x, y, z), (gx, gy, gz) = linear, gravity
     return (x + gx, y + gy, z + gz), Gravity.KEPT
 
 
-def _speed_unit(name: str) -> float:
-    """m/s per unit of the speed column, which names its unit: ``( Kmh)``."""
-    unit = letters(name).removeprefix(_SPEED)
-    try:
-        return _SPEED_MS[unit]
-    except KeyError as exc:
-        raise Refusal(
-            Reason.UNIT, "the unit of LOCATION Speed is not known: choose km/h, m/s or mph in the "
-            "logger, or say it in --columns",
-        ) from exc  # fmt: skip
-
-
-def _stamps(
-    columns: Columns, since_start: int | None, wall: int | None, options: ReadOptions, name: str
-) -> Stamps:
-    """Milliseconds since the start, set to the wall clock once it has a zone.
-
-    The shift between the two is their median difference: single wall stamps are late.
-    """
-    if wall is None and since_start is not None:
-        return counted(columns.numbers[since_start], unit="ms", unix=False)
-    if wall is None:
+def _stamps(columns: Picked, options: ReadOptions, name: str) -> Stamps:
+    """Milliseconds since the start, set to the wall clock once it has a zone."""
+    running = None
+    if "since" in columns.numbers:
+        running = counted(columns.numbers["since"], unit="ms", unix=False)
+    if "wall" in columns.words:
+        wall = civil(columns.words["wall"], options=options, name=name)
+        return wall if running is None else set_to(running, wall)
+    if running is None:
         raise Refusal(Reason.SCHEMA, "no clock: tick the time columns in the logger")
-    local = civil(columns.words[wall], options=options, name=name)
-    if since_start is None:
-        return local
-    running = counted(columns.numbers[since_start], unit="ms", unix=False)
-    if local.basis is TimeBasis.RELATIVE:
-        return Stamps(running.t_us, running.known, running.basis, local.warnings)
-    both = running.known & local.known
-    if not both.any():
-        return local
-    shift = int(np.median(local.t_us[both] - running.t_us[both]))
-    moved = np.where(running.known, running.t_us + shift, 0)
-    return Stamps(moved, running.known, local.basis, local.warnings)
+    return running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from streetbump.trips.clock import LONGEST_US
 from streetbump.trips.drive import Drive, Fixes
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.repair import increasing
+from streetbump.trips.skew import correction_s, skew_of
 
 ID_TAG = b"streetbump-trip-1"
 """What a trip's identity begins with: the version of the canonical form."""
@@ -55,7 +57,7 @@ def trip_of(drive: Drive, *, upload_id: str, device: str | None) -> Trip:
     Raises
     ------
     Refusal
-        TOO_SHORT, TOO_LONG, SENSOR_DEAD, PHYSICS_ACCEL, UNIT.
+        TOO_SHORT, TOO_LONG, SENSOR_DEAD, PHYSICS_ACCEL, UNIT, CLOCK_SKEW.
 
     >>> from streetbump.trips.drive import NO_FIXES
     >>> t = np.arange(4) * 10_000
@@ -76,8 +78,9 @@ def trip_of(drive: Drive, *, upload_id: str, device: str | None) -> Trip:
     zero_us = start_us if relative else 0
     t_ns = (t_us - zero_us) * 1000
     acc = quantise_acc(acc_ms2)
-    fixes = _quantised(drive.fixes, zero_us)
-    said = (*drive.warnings, *dropped, *repaired, *inferred)
+    set_right, shifted = _on_one_clock(drive.fixes, t_us, acc_ms2)
+    fixes = _quantised(set_right, zero_us)
+    said = (*drive.warnings, *dropped, *repaired, *inferred, *shifted)
     return Trip(
         upload_id=upload_id,
         trip_id=trip_id_of(gravity, relative, (t_ns, acc, *fixes)),
@@ -99,13 +102,29 @@ def trip_of(drive: Drive, *, upload_id: str, device: str | None) -> Trip:
     )
 
 
+def _on_one_clock(fixes: Fixes, t_us: Ints, acc_ms2: Floats) -> tuple[Fixes, tuple[str, ...]]:
+    """The fixes on the samples' clock, where the two clocks certainly disagree."""
+    skew = skew_of(t_us, acc_ms2, fixes)
+    if skew.drifts:
+        raise Refusal(
+            Reason.CLOCK_SKEW, "the clocks of positions and samples drift apart: record both with "
+            "one app",
+        )  # fmt: skip
+    late_s = correction_s(skew)
+    if late_s == 0:
+        return fixes, ()
+    said = f"positions were stamped {late_s:+.0f} s from the samples: set to one clock"
+    return replace(fixes, t_us=fixes.t_us - round(late_s * 1e6)), (said,)
+
+
 def quantise_acc(acc_ms2: Floats) -> Ints32:
     """Accelerations as whole 1e-4 m/s², same shape. NaN is not allowed.
 
     >>> quantise_acc(np.array([9.8066, -0.00004])).tolist()
     [98066, 0]
     """
-    return np.rint(acc_ms2 * round(1 / ACC_LSB_MS2)).astype(np.int32)
+    steps = acc_ms2 * round(1 / ACC_LSB_MS2)
+    return np.rint(steps, out=steps).astype(np.int32)
 
 
 def trip_id_of(gravity: Gravity, relative: bool, arrays: tuple[Ints | Ints32, ...]) -> str:

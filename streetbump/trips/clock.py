@@ -78,7 +78,7 @@ def counted(values: Floats, *, unit: str, unix: bool) -> Stamps:
 
 def _within_years(stamps: Stamps) -> Stamps:
     t_s = stamps.t_us // US_PER_S
-    real = stamps.known & (t_s >= OLDEST_S)
+    real = stamps.known & (t_s >= OLDEST_S) & (t_s < NEWEST_S)
     wrong = stamps.known.size - int(np.count_nonzero(real))
     if wrong == stamps.known.size:
         raise Refusal(

@@ -11,6 +11,8 @@ import numpy as np
 from streetbump.config import DoorSettings
 from streetbump.geo import distance_m
 from streetbump.model import Floats, Reason, Rejected, Trip
+from streetbump.trips.physics import believable
+from streetbump.trips.refusal import Refusal
 
 MIN_USABLE_S = 30.0
 """Least length of what is left of a trip, s. Chosen by us."""
@@ -19,6 +21,9 @@ SETTLED_FIXES = 5
 STAYING_FIXES = 3
 """So many fixes in a row must lie beyond the trimmed length: one that leaps does not count."""
 _DAY_NS = 86_400 * 10**9
+ROLLOVER_NS = 1024 * 7 * _DAY_NS
+"""After 1,024 weeks the satellites' count of weeks begins again, and old receivers with it
+(IS-GPS-200, 20.3.3.3.1.1)."""
 
 
 def pseudonym(name: str, *, key: bytes) -> str:
@@ -60,7 +65,8 @@ def admit(
     -------
     Trip or Rejected
         NO_FIX, TIME_FUTURE, TOO_OLD, TOO_SHORT (never that far from an end),
-        TOO_LITTLE_USABLE (less than 30 s left).
+        TOO_LITTLE_USABLE (less than 30 s left); what no car can have done, as
+        :func:`streetbump.trips.physics.believable` says.
 
     >>> from streetbump.config import shipped_settings
     >>> from streetbump.trips import ReadOptions, read
@@ -72,9 +78,14 @@ def admit(
     if len(trip.fix_t_ns) == 0:
         return _no(trip, Reason.NO_FIX, "no position fix: switch the GPS on, or give --gps FILE")
     if received_ns is not None and trip.dated:
+        trip = _rolled_over(trip, received_ns)
         late = _clock_fault(trip, settings, received_ns)
         if late is not None:
             return late
+    try:
+        trip = believable(trip)
+    except Refusal as no:
+        return _no(trip, no.reason, no.hint)
     lengths = _trim_lengths(trip, key, settings)
     trimmed = trip if max(lengths) == 0 else _trimmed(trip, *lengths)
     if trimmed is None:
@@ -93,6 +104,21 @@ def admit(
 
 def _no(trip: Trip, reason: Reason, hint: str) -> Rejected:
     return Rejected(trip.upload_id, reason, hint)
+
+
+def _rolled_over(trip: Trip, received_ns: int) -> Trip:
+    """The trip in our years, when it ended within a day before 1,024 weeks before it came in."""
+    late_ns = received_ns - int(trip.t_ns[-1]) - ROLLOVER_NS
+    if not 0 <= late_ns <= _DAY_NS:
+        return trip
+    said = "the clock is 1,024 weeks behind, as the receivers of some phones are: set right"
+    return replace(
+        trip,
+        t_ns=trip.t_ns + ROLLOVER_NS,
+        fix_t_ns=trip.fix_t_ns + ROLLOVER_NS,
+        origin_ns=trip.origin_ns + ROLLOVER_NS,
+        warnings=(*trip.warnings, said),
+    )
 
 
 def _clock_fault(trip: Trip, settings: DoorSettings, received_ns: int) -> Rejected | None:

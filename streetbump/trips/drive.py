@@ -86,7 +86,8 @@ class Rows:
     """The rows of a table, converted to SI; NaN for an empty or unreadable cell.
 
     `acc_ms2` is None when the table has no accelerometer. `rows` and `lost` count what the
-    table held and what could not be cut into fields.
+    table held and what could not be cut into fields. `held` says that rows repeat the last
+    position until there is a new one; where fixes have a clock of their own, each is a fix.
     """
 
     stamps: Stamps
@@ -99,6 +100,7 @@ class Rows:
     rows: int = 0
     lost: int = 0
     warnings: tuple[str, ...] = field(default=())
+    held: bool = True
 
 
 def from_rows(
@@ -114,7 +116,7 @@ def from_rows(
 
     Rows without a readable time, with a broken sample, or doubled are dropped and counted; rows
     slightly out of order are sorted (at most 1 % of them, by at most 2 s). A fix is a row whose
-    position differs from that of the row before it.
+    position differs from that of the row before it, or any with a position where none is held.
 
     Raises
     ------
@@ -213,7 +215,8 @@ def _fixes(rows: Rows, t_us: Ints, index: Ints, said: list[str]) -> Fixes:
     lat, lon = rows.lat_deg[index], rows.lon_deg[index]
     stated = np.isfinite(lat + lon)
     index, lat, lon = index[stated], lat[stated], lon[stated]
-    index = index[_moved(_real(lat, lon, said), lat, lon)]
+    real = _real(lat, lon, said)
+    index = index[_moved(real, lat, lon) if rows.held else real]
     extra = (rows.lat_deg, rows.lon_deg, rows.speed_ms, rows.heading_deg, rows.accuracy_m)
     unknown = np.full(index.size, np.nan)
     return Fixes(t_us[index], *(unknown if c is None else c[index] for c in extra))
@@ -223,6 +226,11 @@ def _real(lat: Floats, lon: Floats, said: list[str]) -> Bools:
     """Which positions lie on Earth; 0, 0 is what loggers write before the first fix."""
     on_earth = (np.abs(lat) <= 90) & (np.abs(lon) <= 180)
     if lat.size and not on_earth.any():
+        if (np.abs(lat) <= 180).all() and (np.abs(lon) <= 90).all():
+            raise Refusal(
+                Reason.LATLON_SWAPPED, "all latitudes are beyond ±90° and all longitudes within: "
+                "they are swapped; export again with the columns named right",
+            )  # fmt: skip
         raise Refusal(
             Reason.COORD_RANGE, "no position lies within ±90°, ±180°: write degrees, not 1e-7° "
             "or radians, and check which column is which",

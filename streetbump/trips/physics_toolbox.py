@@ -6,57 +6,53 @@ is no number and drops out), 0, 0 before the first fix, rows that come in bunche
 
 from __future__ import annotations
 
-import numpy as np
-
-from streetbump.model import STANDARD_GRAVITY_MS2, Floats
-from streetbump.trips.clock import Stamps, civil, counting, is_civil
+from streetbump.model import STANDARD_GRAVITY_MS2
+from streetbump.trips.clock import civil, counting, is_civil
 from streetbump.trips.drive import Drive, Rows, from_rows
 from streetbump.trips.options import ReadOptions
-from streetbump.trips.table import Layout, letters, read_columns
+from streetbump.trips.streams import bare, pick, speed_in_ms
+from streetbump.trips.table import Layout
 from streetbump.trips.text import Text
 
 FORMAT = "physics-toolbox"
-_IN_G = ("gfx", "gfy", "gfz")
-_IN_MS2 = ("ax", "ay", "az")
-_TOTAL = "at"  # the app's own |a|, which tells its m/s² table from others with ax, ay, az
+_IN_G, _IN_MS2 = "gf", "a"
+_OTHERS = frozenset(("at", "tgf", "wx", "bx", "azimuth"))
+"""Columns that tell the app's m/s² table, or one of another sensor, from others with ax, ay, az."""
+_NUMBERS = {
+    **{stem + axis: (stem + axis,) for stem in (_IN_G, _IN_MS2) for axis in "xyz"},
+    "lat": ("latitude",),
+    "lon": ("longitude",),
+    "speed": ("speed",),
+}
 
 
 def recognise(layout: Layout) -> bool:
     """Whether the header is ``time,gFx,gFy,gFz,…`` or ``time,ax,ay,az,aT,…``."""
-    names = {_bare(name) for name in layout.names}
-    return "time" in names and (names >= set(_IN_G) or names >= {*_IN_MS2, _TOTAL})
+    names = {bare(name) for name in layout.names}
+    in_g, in_ms2 = ({stem + axis for axis in "xyz"} <= names for stem in (_IN_G, _IN_MS2))
+    return "time" in names and (in_g or (in_ms2 and bool(_OTHERS & names)))
 
 
 def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     """The one drive in a Physics Toolbox export."""
-    at = {key: layout.find(lambda n, k=key: _bare(n) == k) for key in  # type: ignore[misc]
-          ("time", *_IN_G, *_IN_MS2, "latitude", "longitude", "speed")}  # fmt: skip
-    in_g = all(at[a] is not None for a in _IN_G)
-    axes = [i for a in (_IN_G if in_g else _IN_MS2) if (i := at[a]) is not None]
-    places = [i for p in ("latitude", "longitude", "speed") if (i := at[p]) is not None]
-    time = at["time"] or 0
-    clock = [time] if is_civil(layout.first[time]) else []
-    numbers = [*axes, *places] if clock else [time, *axes, *places]
-    columns = read_columns(text, layout, numbers=numbers, words=clock)
-    stamps: Stamps = (
-        civil(columns.words[time], options=options, name=name)
-        if clock
-        else counting(columns.numbers[time])
+    time = {"time": ("time",)}
+    at = layout.find(lambda n: bare(n) == "time") or 0
+    clock = is_civil(layout.first[at])
+    columns = pick(
+        text, layout, numbers=_NUMBERS if clock else _NUMBERS | time, words=time if clock else {}
     )
-
-    def get(column: str) -> Floats | None:
-        i = at[column]
-        return None if i is None else columns.numbers[i]
-
-    unit_ms2 = STANDARD_GRAVITY_MS2 if in_g else 1.0
-    x, y, z = (np.asarray(columns.numbers[i] * unit_ms2) for i in axes)
+    stamps = (
+        civil(columns.words["time"], options=options, name=name)
+        if clock
+        else counting(columns.numbers["time"])
+    )
     rows = Rows(
-        stamps, (x, y, z), get("latitude"), get("longitude"), get("speed"),
-        rows=columns.rows, lost=columns.lost,
-    )  # fmt: skip
+        stamps,
+        columns.axes(_IN_G, STANDARD_GRAVITY_MS2) or columns.axes(_IN_MS2),
+        columns.numbers.get("lat"),
+        columns.numbers.get("lon"),
+        speed_in_ms(columns, layout, "speed", unstated="ms"),
+        rows=columns.rows,
+        lost=columns.lost,
+    )
     return (from_rows(rows, format=FORMAT),)
-
-
-def _bare(name: str) -> str:
-    """A column's name without its unit: ``Speed (m/s)`` → ``speed``."""
-    return letters(name.split("(")[0])

@@ -69,3 +69,14 @@ def shared_data(*parts: str) -> Path:
     if not root:
         pytest.skip("STREETBUMP_DATA is not set: the real recordings are NOT tested")
     return Path(root, *parts)
+
+
+FORMATS = Path(__file__).resolve().parents[2] / "fixtures" / "formats"
+"""Files typed by hand, one per dialect of a logger."""
+
+
+def members_of(folder: str) -> dict[str, bytes]:
+    """The files of one recording's folder, as the members of a zip."""
+    root = FORMATS / folder
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
