@@ -260,7 +260,7 @@ def clock_file() -> bytes:
     for k in range(3000):
         clock = f"10:{k // 600:02d}:{k // 10 % 60:02d}:{k % 10 * 100:03d}"
         wave = 1 + 0.02 * (k % 5)
-        rows.append(f"{clock},0.01,0.02,{wave:.2f},{12 + k * 1e-5:.6f},20.000000,11.0,")
+        rows.append(f"{clock},0.0{k % 3},0.0{k % 2},{wave:.2f},{12 + k * 1e-5:.6f},20.000000,11.0,")
     return ("\n".join(rows) + "\n").encode()
 
 

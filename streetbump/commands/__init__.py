@@ -413,6 +413,12 @@ def _spooled(session: Session, data: bytes) -> str:
     return str(path.absolute())
 
 
+def _unspool(session: Session, upload_ids: Iterable[str]) -> None:
+    """Delete what was put aside for uploads: they are whole tracks."""
+    for upload_id in upload_ids:
+        session.store.files.delete(session.store.beside("spool") / upload_id)
+
+
 @dataclass(frozen=True)
 class RunResult:
     """What a run came to."""
@@ -436,9 +442,9 @@ def run(
     before = {(r.place_id, r.episode): r.state for r in session.store.outbox()}
     offered = offer_files(session, paths, options, stdin=stdin)
     last = session.until_idle(allow_send=allow_send, on_progress=on_progress)
+    _unspool(session, offered)
     refused = []
     for upload_id, name in offered.items():
-        session.store.files.delete(session.store.beside("spool") / upload_id)
         _, reason, hint = session.store.upload(upload_id) or _VANISHED
         if reason is not None:
             refused.append((name, Rejected(upload_id, Reason(reason), hint or "")))
@@ -703,9 +709,9 @@ def reprocess(
         session.work, generation=generation, settings=settings or settings_of(generation)
     )
     again = replace(session, work=work, settings=work.settings)
-    if paths:
-        offer_files(again, paths, TripOptions(), stdin=stdin, known=False)
+    offered = offer_files(again, paths, TripOptions(), stdin=stdin, known=False)
     last = again.until_idle(lanes=("intake", "cluster"), on_progress=on_progress)
+    _unspool(again, offered)
     left = session.store.trips_pending(name)
     clusters = session.store.clusters(name)
     words = [f"generation {name!r}: {len(clusters)} clusters,"

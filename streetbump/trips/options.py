@@ -59,7 +59,7 @@ class ColumnMap(_Strict, frozen=True):
     acceleration: AccelerationColumns
     position: PositionColumns | None = None
     missing: Sequence[float] = ()  # numbers that stand for an empty cell
-    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+    delimiter: Annotated[str, Meta(pattern="^[ -~\t]$")] | None = None
     decimal: Literal[".", ","] | None = None
     device: _Name | None = None  # column that names the phone
 

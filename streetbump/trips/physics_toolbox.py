@@ -37,7 +37,7 @@ def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tupl
     """The one drive in a Physics Toolbox export."""
     time = {"time": ("time",)}
     at = layout.find(lambda n: bare(n) == "time") or 0
-    clock = is_civil(layout.first[at])
+    clock = at < len(layout.first) and is_civil(layout.first[at])
     columns = pick(
         text, layout, numbers=_NUMBERS if clock else _NUMBERS | time, words=time if clock else {}
     )

@@ -127,7 +127,7 @@ def find_layout(
     """
     comments: list[str] = []
     for i, line in enumerate(text.head):
-        stated = re.fullmatch(r'"?sep=(.)"?', line.strip(), flags=re.IGNORECASE)
+        stated = re.fullmatch(r'"?sep=([,;|\t])"?', line.strip(), flags=re.IGNORECASE)
         if stated:
             delimiter = delimiter or stated[1]
             continue

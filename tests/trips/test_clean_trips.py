@@ -1,0 +1,11 @@
+"""Strictness measured the other way: clean trips of every logger are let in."""
+
+from __future__ import annotations
+
+from .clean import refusals
+
+
+def test_no_clean_trip_is_refused() -> None:
+    """Of two drives in each of ten loggers' files not one is refused, nor its clock touched."""
+    refused, made = refusals(trips=20, seed=11, minutes=4.0)
+    assert (refused, made) == ([], 20)
