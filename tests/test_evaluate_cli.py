@@ -47,7 +47,7 @@ def drive(phone: int, day: int) -> str:
              "t,ax,ay,az,lat,lon,speed,heading,accuracy"]  # fmt: skip
     for k in range(n):
         fix = f"{lat[k]:.7f},{lon[k]:.7f},{SPEED_MS},90,4" if k % 20 == 0 else ",,,,"
-        lines.append(f"{start + t[k]:.3f},0,0,{up[k]:.3f},{fix}")
+        lines.append(f"{start + t[k]:.3f},0.0{k % 3},0.0{k % 2},{up[k]:.3f},{fix}")
     return "\n".join(lines) + "\n"
 
 
