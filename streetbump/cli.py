@@ -599,6 +599,29 @@ def submit(**values: Any) -> None:
 
 
 @main.command()
+@city_option
+@common_options
+def sync(**values: Any) -> None:
+    """Ask the cities what became of each request; nothing is sent. Closed is not repaired."""
+    from streetbump import commands
+    from streetbump.pipeline import Status
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    commands.existing_store(values["url"]).close()
+    if not values["cities"]:
+        words.say("no city is given, so none is asked: --city FILE (or --city sandbox)")
+    with _session(values, cities=values["cities"]) as session, words.progress("sync") as tell:
+        last = commands.sync(session, on_progress=_tell(tell))
+        table = commands.sync_table(session.store)
+    _emit(table, values["kind"], values["output"],
+          people=_only("place_id", "city", "request_id", "state", "city_status", "since_utc",
+                       "place_state"))  # fmt: skip
+    if last.status is Status.WAIT:
+        words.say(f"not finished: {last.what or 'a city asked for patience'}; try again")
+        sys.exit(3)
+
+
+@main.command()
 @click.option("--inbox", required=True, metavar="DIR", type=click.Path(path_type=Path),
               help="Watched folder; files are renamed into it when complete.")  # fmt: skip
 @city_option

@@ -114,6 +114,17 @@ class FlagSettings(_Strict, frozen=True):
     same_place_m: Annotated[float, Meta(gt=0)]  # both directions within this are one place
 
 
+class LifeSettings(_Strict, frozen=True):
+    """Whether a place is still there: a two-state filter over its votes (cluster/life.py)."""
+
+    present_first: Annotated[float, Meta(gt=0, lt=1)]  # before the first vote
+    appears_per_vote: Annotated[float, Meta(gt=0, lt=1)]  # a defect begins between two votes
+    repaired_per_vote: Annotated[float, Meta(gt=0, lt=1)]  # it is mended between two votes
+    repaired_at_closing: Annotated[float, Meta(gt=0, lt=1)]  # when the city says closed
+    stray_rate: Annotated[float, Meta(gt=0, lt=0.1)]  # jolts of other causes, where nothing is
+    certainty: Annotated[float, Meta(gt=0.5, lt=1)]  # before a state changes
+
+
 class Settings(_Strict, frozen=True):
     """All thresholds of one generation."""
 
@@ -122,6 +133,7 @@ class Settings(_Strict, frozen=True):
     detect: DetectSettings
     cluster: ClusterSettings
     flag: FlagSettings
+    life: LifeSettings
 
 
 _T = TypeVar("_T")
@@ -172,8 +184,21 @@ def parse_settings(text: str, *, where: str) -> Settings:
     ...
     streetbump.errors.ConfigError: my.toml: Object contains unknown field `eps` - at `cluster`
     """
+    return _over_shipped(_parse_toml(text, where=where), where=where)
+
+
+def stored_settings(text: str, *, where: str) -> Settings:
+    """The settings in a JSON text that a store kept; what it does not say is as shipped.
+
+    >>> stored_settings('{"cluster": {"eps_m": 8.0}}', where="a generation").cluster.eps_m
+    8.0
+    """
+    return _over_shipped(msgspec.json.decode(text), where=where)
+
+
+def _over_shipped(values: dict[str, Any], *, where: str) -> Settings:
     shipped = resources.files("streetbump.data").joinpath(SHIPPED_SETTINGS).read_text("utf-8")
-    merged = _overlay(_parse_toml(shipped, where=SHIPPED_SETTINGS), _parse_toml(text, where=where))
+    merged = _overlay(_parse_toml(shipped, where=SHIPPED_SETTINGS), values)
     settings = convert(merged, Settings, where=where)
     _check_finite(merged, where)
     _check_order(settings, where)
@@ -332,6 +357,7 @@ class Limits(_Strict, frozen=True):
     min_interval_s: Annotated[float, Meta(ge=0, le=3600)] = 6.0  # Boston allows 10 calls a minute
     description_max: Annotated[int, Meta(ge=250, le=4000)] = 1000  # characters; 4,000 by the spec
     lookup_hours: Annotated[float, Meta(gt=0, le=720)] = 24.0  # until a request must be listed
+    reopen_days: Annotated[int, Meta(ge=0, le=3650)] = 14  # after closing, before a new request
     lookback_days: Annotated[int, Meta(ge=1, le=90)] = 90  # of a duplicate search; 90 by the spec
     duplicate_radius_m: Annotated[float, Meta(gt=0, le=200)] = 15.0
     deadline_s: Annotated[float, Meta(gt=0, le=300)] = 60.0  # of one call, all in all
