@@ -124,39 +124,86 @@ def facts_of(store: Store, cities: Sequence[City], *, settings: Settings) -> tup
     fall short of the quorum of days there is not flagged after all.
     """
     places = store.places()
-    ids = [cluster_id for place in places for cluster_id in place.clusters]
-    clusters = store.clusters_by_id(ids)
-    members = store.members(ids)
+    home = {cluster_id: place.place_id for place in places for cluster_id in place.clusters}
+    clusters = _by_place(store.clusters_by_id(home), home)
+    best = _best(clusters, {place.place_id: place.jolt_class for place in places})
+    zones = {p.place_id: _zone(p, best.get(p.place_id), cities) for p in places}
+    seen = _seen(_by_place(store.members(home), home), zones)
+    of_place = dict(tuple(clusters.groupby("place_id")))
     earlier = {
         row.place_id: row.request_id for row in store.outbox() if row.closed_ns is not None
     }  # by episode: the last one stays
-    by_cluster = dict(tuple(members.groupby("cluster_id"))) if len(members) else {}
-    facts = []
-    for place in places:
-        rows = clusters[clusters["cluster_id"].isin(place.clusters)]
-        hits = [by_cluster[i] for i in rows["cluster_id"] if i in by_cluster]
-        known = _facts(place, rows, hits, cities, settings)
-        facts.append(replace(known, earlier_id=earlier.get(place.place_id)))
-    return tuple(facts)
+    return tuple(
+        _facts(
+            place,
+            of_place.get(place.place_id, clusters.iloc[:0]),
+            best.get(place.place_id),
+            seen.get(place.place_id, _Seen()),
+            earlier.get(place.place_id),
+            settings,
+        )
+        for place in places
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Named devices and city-local days among the hits of a place."""
+
+    n_devices: int = 0
+    n_days: int = 0
+    first_day: str = ""
+    last_day: str = ""
+
+
+def _by_place(rows: pd.DataFrame, home: dict[str, str]) -> pd.DataFrame:
+    return rows.assign(place_id=rows["cluster_id"].map(home).astype("str"))
+
+
+def _best(clusters: pd.DataFrame, kind: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The cluster that says most of each place: of its class, with most devices, most hits."""
+    alike = clusters["class"] == clusters["place_id"].map(kind)
+    ranked = clusters.assign(alike=alike).sort_values(["alike", "n_devices", "hits", "cluster_id"])
+    last = ranked.groupby("place_id").tail(1)
+    return {str(row["place_id"]): row for row in last.to_dict("records")}
+
+
+def _zone(place: PlaceRow, best: dict[str, Any] | None, cities: Sequence[City]) -> str:
+    pos_err_m = float("nan") if best is None else float(best["pos_err_m"])
+    routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
+    return next((c.profile.timezone for c in cities if c.name == routed.city), "UTC")
+
+
+def _seen(members: pd.DataFrame, zones: dict[str, str]) -> dict[str, _Seen]:
+    """What the hits by named devices on dated trips count for each place."""
+    named = members[members["device"].notna() & members["dated"].astype(bool)]
+    if len(named) == 0:
+        return {}
+    days = []
+    for zone, rows in named.groupby(named["place_id"].map(zones)):  # one step per time zone
+        utc = pd.to_datetime(rows["t_utc_ns"], unit="ns", utc=True)
+        days.append(utc.dt.tz_convert(ZoneInfo(str(zone))).dt.strftime("%Y-%m-%d"))
+    counted = named.assign(day=pd.concat(days)).groupby("place_id").agg(
+        n_devices=("device", "nunique"), n_days=("day", "nunique"),
+        first_day=("day", "min"), last_day=("day", "max"),
+    )  # fmt: skip
+    return {str(i): _Seen(**row) for i, row in counted.to_dict("index").items()}
 
 
 def _facts(
     place: PlaceRow,
     rows: pd.DataFrame,
-    hits: list[pd.DataFrame],
-    cities: Sequence[City],
+    best: dict[str, Any] | None,
+    seen: _Seen,
+    earlier_id: str | None,
     settings: Settings,
 ) -> PlaceFacts:
-    unknown = float("nan")
-    best = rows.sort_values(["n_devices", "hits", "cluster_id"]).iloc[-1] if len(rows) else None
-    pos_err_m = unknown if best is None else float(best["pos_err_m"])
-    days, devices = _days_and_devices(place, hits, pos_err_m, cities)
     state = PlaceState(place.state)
-    if state is PlaceState.FLAGGED and len(days) < settings.flag.min_days:
+    if state is PlaceState.FLAGGED and seen.n_days < settings.flag.min_days:
         state = PlaceState.CANDIDATE
 
     def value(name: str) -> float:
-        return unknown if best is None else float(best[name])
+        return float("nan") if best is None else float(best[name])
 
     return PlaceFacts(
         place_id=place.place_id,
@@ -164,8 +211,8 @@ def _facts(
         state=state,
         lat_deg=place.lat_deg,
         lon_deg=place.lon_deg,
-        pos_err_m=pos_err_m,
-        headings_deg=tuple(float(h) for h in rows["heading_deg"]),
+        pos_err_m=value("pos_err_m"),
+        headings_deg=tuple(rows["heading_deg"].tolist()),
         jolt_class=JoltClass(place.jolt_class),
         class_p=value(f"p_{place.jolt_class}"),
         severity=value("severity"),
@@ -174,29 +221,16 @@ def _facts(
         hit_rate=value("hit_rate"),
         hits=int(rows["hits"].sum()),
         passes=int(rows["passes"].sum()),
-        n_devices=len(devices),
-        n_days=len(days),
-        first_day=min(days, default=""),
-        last_day=max(days, default=""),
+        n_devices=seen.n_devices,
+        n_days=seen.n_days,
+        first_day=seen.first_day,
+        last_day=seen.last_day,
         priority=value("priority"),
         synthetic=bool(rows["synthetic"].any()),
         obstacle_id=None,  # a flagged place has none; see cluster.places
         review=place.review,
+        earlier_id=earlier_id,
     )
-
-
-def _days_and_devices(
-    place: PlaceRow, hits: list[pd.DataFrame], pos_err_m: float, cities: Sequence[City]
-) -> tuple[set[str], set[str]]:
-    """City-local days and devices of the hits by named devices on dated trips."""
-    if not hits:
-        return set(), set()
-    routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
-    zone = next((c.profile.timezone for c in cities if c.name == routed.city), "UTC")
-    rows = pd.concat(hits)
-    named = rows[rows["device"].notna() & rows["dated"].astype(bool)]
-    local = pd.to_datetime(named["t_utc_ns"], unit="ns", utc=True).dt.tz_convert(ZoneInfo(zone))
-    return set(local.dt.strftime("%Y-%m-%d")), set(named["device"])
 
 
 def plan_now(
