@@ -651,15 +651,12 @@ def sandbox(
 ) -> None:
     """Play a city that speaks Open311, on this machine only, to practise on."""
     from streetbump import commands
-    from streetbump.submit.sandbox import Sandbox, Setup, read_setup
+    from streetbump.submit.sandbox import Sandbox, read_setup
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    setup = Setup()
+    city = Sandbox(port, ledger_path=ledger)
     if faults is not None:
-        setup = read_setup(commands.read_text(faults, "--faults"), where=str(faults))
-    city = Sandbox(
-        port, ledger_path=ledger, faults=setup.faults, dialect=setup.dialect, seed=setup.seed
-    )
+        city.prepare(read_setup(commands.read_text(faults, "--faults"), where=str(faults)))
     if write_profile is not None:
         write_profile.write_text(commands.practice_profile(city.url), "utf-8")
     words.say(f"practice city at {city.url} (its requests: {city.url}practice/ledger)")

@@ -179,9 +179,9 @@ def _takes(code: str, dialect: Dialect) -> bool:
 
 
 def _listing(call: Call, books: Books) -> Reply:
-    dialect, query = books.dialect, {k: v for k, v in call.query.items() if v}
-    held = books.ledger.all()
-    rows = [row for row in _in_sight(held, books) if _wanted(row, query, dialect)]
+    dialect, query = books.dialect, call.query
+    wish = _wish(query, dialect)
+    rows = [row for row in _in_sight(books.ledger.all(), books) if _wanted(row, wish)]
     if any(row.get("poisoned") for row in rows):
         if dialect.poison == "500":
             raise Refusal(500, "something went wrong")
@@ -227,31 +227,58 @@ def token_of(row: Row) -> str:
     return f"T-{row['service_request_id']}"
 
 
-def _wanted(row: Row, query: Mapping[str, str], dialect: Dialect) -> bool:
-    """Whether a list call asks for this row."""
-    query = {k: v for k, v in query.items() if k not in dialect.filters_ignored}
-    if "service_request_id" in query:  # overrides all other arguments, by the standard
-        return row["service_request_id"] in query["service_request_id"].split(",")
-    statuses = query.get("status", "open" if dialect.default_status == "open" else "").split(",")
-    codes = query.get("service_code", "").split(",")
-    if (statuses != [""] and row["status"] not in statuses) or (
-        codes != [""] and row["service_code"] not in codes
-    ):
-        return False
-    if not _between(row["requested_datetime"], query, "start_date", "end_date", dialect):
-        return False
-    if dialect.place_filter and not _in_box(row, query):
-        return False
-    return not dialect.extensions or (
-        _between(row["updated_datetime"], query, "updated_after", "updated_before", dialect)
-        and query.get("q", "").casefold() in row["description"].casefold()
+_DATES = {"start_date": "requested_datetime", "end_date": "requested_datetime"}
+_MORE_DATES = {"updated_after": "updated_datetime", "updated_before": "updated_datetime"}
+_UPPER = {"end_date", "updated_before"}
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What a list call asks for; an empty collection asks for everything."""
+
+    ids: Sequence[str]
+    statuses: Sequence[str]
+    codes: Sequence[str]
+    times: Mapping[str, datetime]
+    place: tuple[float, float] | None
+    words: str
+
+
+def _wish(query: Mapping[str, str], dialect: Dialect) -> _Wish:
+    query = {k: v for k, v in query.items() if v and k not in dialect.filters_ignored}
+    dates = {**_DATES, **(_MORE_DATES if dialect.extensions else {})}
+    place = place_of(query)
+    usual = "open" if dialect.default_status == "open" else ""
+    return _Wish(
+        ids=_listed(query.get("service_request_id", "")),
+        statuses=_listed(query.get("status", usual)),
+        codes=_listed(query.get("service_code", "")),
+        times={name: _time(query[name], dialect) for name in dates if name in query},
+        place=place if dialect.place_filter else None,
+        words=query.get("q", "").casefold() if dialect.extensions else "",
     )
 
 
-def _between(when: str, query: Mapping[str, str], start: str, end: str, dialect: Dialect) -> bool:
-    at = datetime.fromisoformat(when)
-    since, until = (_time(query[name], dialect) if name in query else None for name in (start, end))
-    return (since is None or since <= at) and (until is None or at <= until)
+def _listed(text: str) -> list[str]:
+    return text.split(",") if text else []
+
+
+def _wanted(row: Row, wish: _Wish) -> bool:
+    """Whether a list call asks for this row."""
+    if wish.ids:  # overrides all other arguments, by the standard
+        return row["service_request_id"] in wish.ids
+    return (
+        (not wish.statuses or row["status"] in wish.statuses)
+        and (not wish.codes or row["service_code"] in wish.codes)
+        and all(_in_time(row, name, limit) for name, limit in wish.times.items())
+        and (wish.place is None or _in_box(row, *wish.place))
+        and wish.words in row["description"].casefold()
+    )
+
+
+def _in_time(row: Row, name: str, limit: datetime) -> bool:
+    at = datetime.fromisoformat(row[{**_DATES, **_MORE_DATES}[name]])
+    return at <= limit if name in _UPPER else at >= limit
 
 
 def _time(text: str, dialect: Dialect) -> datetime:
@@ -264,11 +291,8 @@ def _time(text: str, dialect: Dialect) -> datetime:
         raise Refusal(400, "not a date: YYYY-MM-DDTHH:MM:SSZ is meant") from exc
 
 
-def _in_box(row: Row, query: Mapping[str, str]) -> bool:
-    lat, lon = number(query.get("lat", "")), number(query.get("long", ""))
-    if lat is None or lon is None:
-        return True
-    if row["lat"] is None or row["long"] is None or not _on_earth(lat, lon):
+def _in_box(row: Row, lat: float, lon: float) -> bool:
+    if row["lat"] is None or row["long"] is None:
         return False
     north = float(distance_m(lat, lon, row["lat"], lon))
     east = float(distance_m(lat, lon, lat, row["long"]))
@@ -460,18 +484,21 @@ def _check_form(first: dict[str, str], form: Form, dialect: Dialect) -> None:
 
 
 def _check_place(first: dict[str, str], dialect: Dialect) -> None:
-    lat, lon = number(first.get("lat", "")), number(first.get("long", ""))
-    placed = lat is not None and lon is not None and _on_earth(lat, lon)
-    if not placed and not (first.get("address_string") or first.get("address_id")):
+    place = place_of(first)
+    if place is None and not (first.get("address_string") or first.get("address_id")):
         raise Refusal(400, "a place is missing: lat and long as plain degrees, or address_string")
-    if dialect.boundary is not None and lat is not None and lon is not None:
+    if dialect.boundary is not None and place is not None:
         west, south, east, north = dialect.boundary
-        if not (west <= lon <= east and south <= lat <= north):
+        if not (west <= place[1] <= east and south <= place[0] <= north):
             raise Refusal(400, "the place is outside of this city")
 
 
-def _on_earth(lat: float, lon: float) -> bool:
-    return abs(lat) <= 90 and abs(lon) <= 180
+def place_of(arguments: Mapping[str, str]) -> tuple[float, float] | None:
+    """Latitude and longitude that are given and on Earth, degrees; else None."""
+    lat, lon = number(arguments.get("lat", "")), number(arguments.get("long", ""))
+    if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
+        return None
+    return lat, lon
 
 
 def number(text: str) -> float | None:
@@ -487,29 +514,31 @@ def number(text: str) -> float | None:
 
 def _stored(first: dict[str, str], form: Form, books: Books, *, store: bool) -> Row:
     dialect = books.dialect
+    code = dialect.stored_code or first["service_code"]
     row = {
-        **new_row(books.now, dialect, code=dialect.stored_code or first["service_code"],
-                  lat=number(first.get("lat", "")), lon=number(first.get("long", ""))),
+        **new_row(books.now, dialect, code=code, place=place_of(first)),
         "description": first.get("description", ""),
         "address": first.get("address_string", ""),
         **{name: first[name] for name in _KEPT if name in first},
         "client_request_id": first.get("client_request_id", ""),
-        "arguments": {n: v[0] if len(v) == 1 else v for n, v in form.items()
-                      if n not in _KNOWN},
-    }  # fmt: skip
+        "arguments": {n: v[0] if len(v) == 1 else v for n, v in form.items() if n not in _KNOWN},
+    }
     (made,) = books.ledger.create(
-        [row], named=id_pattern(dialect), first=dialect.first_id, store=store,
+        [row],
+        named=id_pattern(dialect),
+        first=dialect.first_id,
         instead=lambda held: _already(row, held, dialect),
-    )  # fmt: skip
+        store=store,
+    )
     return made
 
 
 def new_row(
-    now: datetime, dialect: Dialect, *, code: str, lat: float | None, lon: float | None
+    now: datetime, dialect: Dialect, *, code: str, place: tuple[float, float] | None
 ) -> Row:
-    """A request that has just come in, without its words."""
-    at = stamp(now)
-    wait = dialect.listed_after_s
+    """A request that has just come in, without its words; `place` is latitude and longitude."""
+    at, wait = stamp(now), dialect.listed_after_s
+    lat, lon = place or (None, None)
     row = {
         "status": "open",
         "status_notes": "",

@@ -20,7 +20,7 @@ from streetbump.errors import ConfigError
 from streetbump.submit.sandbox import answers, calls
 from streetbump.submit.sandbox.answers import Answer, Records, Refusal
 from streetbump.submit.sandbox.calls import Books, Call
-from streetbump.submit.sandbox.clock import Clock, stamp
+from streetbump.submit.sandbox.clock import Clock, ClockChange, stamp
 from streetbump.submit.sandbox.dialect import LIKE, Dialect
 from streetbump.submit.sandbox.faults import TROUBLES, CallKind, Faults, Mishaps, Scene, switches
 from streetbump.submit.sandbox.ledger import Ledger, Row
@@ -35,25 +35,23 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     dialect: Dialect = Dialect()
     faults: tuple[Faults, ...] = ()
     seed: int = 0
+    clock: ClockChange = ClockChange()
 
 
 def read_setup(text: str, *, where: str) -> Setup:
-    r"""The setup in a TOML text: keys of one fault, or ``[[faults]]``; ``[dialect]``; ``seed``.
+    r"""The setup in a TOML text: one fault's keys, or ``[[faults]]``; ``[dialect]``, ``[clock]``.
 
     >>> setup = read_setup('fault = "429"\n[dialect]\nlike = "django"', where="faults.toml")
     >>> setup.faults[0].fault, setup.dialect.first_id
     ('429', 0)
     """
     value = decode_toml(text, dict[str, Any], where=where)
-    faults = value.pop("faults", [])
-    dialect, seed = value.pop("dialect", {}), value.pop("seed", 0)
+    parts = {name: value.pop(name) for name in ("seed", "clock") if name in value}
+    dialect, faults = value.pop("dialect", {}), value.pop("faults", [])
     if value:  # the keys of one fault, without a table around them
         faults = [value, *faults]
-    return Setup(
-        dialect=dialect_of(dialect, where=where),
-        faults=convert(faults, tuple[Faults, ...], where=where),
-        seed=convert(seed, int, where=where),
-    )
+    setup = convert({**parts, "faults": faults}, Setup, where=where)
+    return msgspec.structs.replace(setup, dialect=dialect_of(dialect, where=where))
 
 
 def read_faults(text: str, *, where: str) -> Faults:
@@ -179,6 +177,13 @@ class City:
         self._seed = seed
         self._mishaps.seed(seed)
 
+    def prepare(self, setup: Setup) -> None:
+        """Begin as a setup says."""
+        self.dialect = setup.dialect
+        self.set_faults(setup.faults)
+        self.set_seed(setup.seed)
+        self.clock.change(setup.clock)
+
     def reset(self) -> None:
         """Forget requests, calls, faults, dialect and time; ids are not given again."""
         self._ledger.reset()
@@ -219,6 +224,7 @@ class City:
         """Store requests of other people; how many."""
         chance = random.Random(f"{self._seed}/{len(self.ledger())}")  # noqa: S311  # play
         now, dialect = self.clock.now(), self.dialect
+        code = filling.code or dialect.stored_code or dialect.service_code
         rows = []
         for _ in range(filling.n):
             away, turn = filling.radius_m * math.sqrt(chance.random()), chance.random() * math.tau
@@ -226,10 +232,7 @@ class City:
             east = away * math.sin(turn) / (_DEGREE_M * math.cos(math.radians(filling.lat)))
             lon = (filling.long + east + 180.0) % 360.0 - 180.0
             came = now - timedelta(days=filling.days * chance.random())
-            row = calls.new_row(
-                came, dialect, code=filling.code or dialect.stored_code or dialect.service_code,
-                lat=round(lat, 6), lon=round(lon, 6),
-            )  # fmt: skip
+            row = calls.new_row(came, dialect, code=code, place=(round(lat, 6), round(lon, 6)))
             rows.append({**row, "status": filling.status, "description": "Somebody saw this."})
         pattern = calls.id_pattern(dialect)
         self._ledger.create(rows, named=pattern, first=dialect.first_id)
