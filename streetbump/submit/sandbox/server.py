@@ -273,5 +273,8 @@ class _Handler(BaseHTTPRequestHandler):
         city = self.server.city
         rules = [rule for rule in city.faults() if rule.times]
         names = [rule.fault or "one of several" for rule in rules if rule.fault or rule.among]
-        said = "GeoReport v2" if city.dialect == Dialect() else "a dialect of GeoReport v2"
-        return page.render(city.ledger(), now=city.clock.now(), faults=names, said=said)
+        usual = Dialect()
+        switched = [
+            n for n in usual.__struct_fields__ if getattr(city.dialect, n) != getattr(usual, n)
+        ]
+        return page.render(city.ledger(), now=city.clock.now(), faults=names, switches=switched)
