@@ -34,7 +34,8 @@ MINUTE_NS = 60_000_000_000
 DAY_NS = 24 * 60 * MINUTE_NS
 
 LOOK_AGAIN_NS = 15 * MINUTE_NS
-"""Pause between two looks for a request of unclear outcome, or for a token's number. Ours."""
+"""First pause between two looks for a request of unclear outcome, or for a token's number; later
+ones are half of the time that has passed since it was sent, up to ``READ_AGAIN_NS``. Ours."""
 
 READ_AGAIN_NS = 12 * 60 * MINUTE_NS
 """Pause between two looks at what a city says of a request. Ours: cities work by the day."""
@@ -528,7 +529,8 @@ def _settle(call: _Call, row: OutboxRow, receipt: Receipt) -> Step:
         wait_s = receipt.retry_after_s if receipt.retry_after_s is not None else 60.0
         next_ns = sender.now_ns + round(wait_s * 1e9)
     elif receipt.state in {RequestState.UNKNOWN, RequestState.TOKEN} and row.state != "sending":
-        next_ns = sender.now_ns + LOOK_AGAIN_NS
+        waited_ns = sender.now_ns - (row.sent_ns or sender.now_ns)
+        next_ns = sender.now_ns + min(max(LOOK_AGAIN_NS, waited_ns // 2), READ_AGAIN_NS)
     elif receipt.state in HELD_BY_CITY:
         next_ns = sender.now_ns + READ_AGAIN_NS
     state = _STATE_OF_PLACE.get(receipt.state)
