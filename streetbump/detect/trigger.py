@@ -5,9 +5,10 @@ Weber's law of what people notice, and normalised in part by speed:
 
     score = level / n0 · (n0 + c) / (noise + c) · (v0 / speed) ^ speed_power
 
-so it is the ratio to the noise on a street of usual noise n0 at the speed v0. On quiet asphalt it
-is a plain threshold, on cobbles the seismologist's STA/LTA (Allen 1978, BSSA 68(5):1521-1532;
-Withers et al. 1998, BSSA 88(1):95-106). Why: docs/decisions/event-score.md.
+so it is the ratio to the noise on a street of usual noise n0 at the speed v0; c is the level of
+shaking that nobody minds (``unfelt_ms2``) in the window of the trip's rate. On quiet asphalt it is
+a plain threshold, on cobbles the seismologist's STA/LTA (Allen 1978, BSSA 68(5):1521-1532; Withers
+et al. 1998, BSSA 88(1):95-106). Why: docs/decisions/event-score.md.
 """
 
 from __future__ import annotations

@@ -56,6 +56,19 @@ def test_size_counts_by_what_the_noise_leaves_of_it(series, shipped, gain):
     assert growth(0.01) > growth(0.3) > growth(1.0) > growth(20.0)
 
 
+@pytest.mark.parametrize("rate_hz", [5.0, 10.0, 50.0])
+def test_what_nobody_minds_is_the_same_at_any_rate(series, shipped, rate_hz):
+    """On a street that shakes by just that much a jolt scores about half of what it does in silence.
+
+    A little more at 5 Hz, where the mean of a second takes a fifth of the shaking with it.
+    """
+    z = np.zeros(round(120 * rate_hz))
+    z[round(60 * rate_hz)] = 100.0
+    loud = z + noise(len(z), shipped.unfelt_ms2)
+    scores = [level_of(series(each, rate_hz=rate_hz), shipped).max() for each in (z, loud)]
+    assert 0.45 < scores[1] / scores[0] < 0.6
+
+
 def test_speed_takes_off_what_it_adds(series, shipped):
     """At sixteen times the speed the same jolt scores 16 ^ -speed_power times as high."""
     z = noise(3000, 0.3)
