@@ -58,7 +58,7 @@ def test_size_counts_by_what_the_noise_leaves_of_it(series, shipped, gain):
 
 @pytest.mark.parametrize("rate_hz", [5.0, 10.0, 50.0])
 def test_what_nobody_minds_is_the_same_at_any_rate(series, shipped, rate_hz):
-    """On a street that shakes by just that much a jolt scores about half of what it does in silence.
+    """On a street that shakes by just that much a jolt scores about half of that in silence.
 
     A little more at 5 Hz, where the mean of a second takes a fifth of the shaking with it.
     """
