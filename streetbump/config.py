@@ -56,8 +56,7 @@ class DetectSettings(_Strict, frozen=True):
     handling_deg: Annotated[float, Meta(gt=0, le=180)]  # gravity turning more: a hand, not a road
     short_s: Annotated[float, Meta(gt=0)]  # each of two means in a row that make the level, s
     noise_s: Annotated[float, Meta(gt=0)]  # span of the trip's own noise around a moment
-    noise_floor_ms2: Annotated[float, Meta(gt=0)]  # noise is never taken for less than this
-    noise_power: Annotated[float, Meta(ge=0, le=1)]  # 0: plain size, 1: ratio to the own noise
+    unfelt_ms2: Annotated[float, Meta(gt=0)]  # shaking that nobody minds, rms: added to the noise
     usual_noise_ms2: Annotated[float, Meta(gt=0)]  # where the score is that ratio
     speed_power: Annotated[float, Meta(ge=0, le=1)]  # jolts of the road grow with speed to this
     usual_speed_ms: Annotated[float, Meta(gt=0)]  # where the score is not changed by speed
