@@ -21,6 +21,7 @@ from streetbump.model import BUMPS, PASSES, Detection, Gravity, TimeBasis, Trip
 from streetbump.sending import Desk
 from streetbump.stores import Taken
 from streetbump.submit.sandbox import Sandbox
+from streetbump.submit.secret import Secret
 
 DAY_NS = 86_400_000_000_000
 BEGIN_NS = 1_773_600_000_000_000_000  # noon in the middle of March 2026
@@ -115,10 +116,24 @@ def with_places(folder: Path, n: int) -> Path:
     return path
 
 
-def desk_of(city: Sandbox, folder: Path, *, stack: ExitStack, deadline_s: float) -> Desk:
-    """The desk of a practice city that is impatient, and has no daily limit."""
+def desk_of(
+    city: Sandbox,
+    folder: Path,
+    *,
+    stack: ExitStack,
+    deadline_s: float,
+    key: Secret | None = None,
+    channel: str = "",
+) -> Desk:
+    """The desk of a practice city that is impatient, and has no daily limit.
+
+    `channel` is TOML that the profile's channel holds besides.
+    """
     profile = folder / f"city-{city.port}.toml"
-    profile.write_text(commands.practice_profile(city.url), "utf-8")
+    text = commands.practice_profile(city.url)
+    profile.write_text(
+        text.replace('kind = "georeport"', f'kind = "georeport"\n{channel}'), "utf-8"
+    )
     desk = runtime.open_desk(str(profile), environ=os.environ, stack=stack)
     limits = msgspec.structs.replace(
         desk.profile.limits, deadline_s=deadline_s, daily_budget=10_000, body_limit_bytes=1 << 20
@@ -126,7 +141,7 @@ def desk_of(city: Sandbox, folder: Path, *, stack: ExitStack, deadline_s: float)
     changed = msgspec.structs.replace(desk.profile, limits=limits)
     from streetbump.submit.georeport import GeoReport
 
-    client = stack.enter_context(GeoReport(changed, key=None))
+    client = stack.enter_context(GeoReport(changed, key=key))
     return Desk(replace(desk.city, profile=changed), lambda: client, folder)
 
 
