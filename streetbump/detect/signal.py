@@ -207,10 +207,9 @@ def _turned(felt: Floats, anchor: int, *, rate_hz: float, settings: DetectSettin
     first = anchor % parts
     seldom = felt[first::parts]
     up = seldom / _length(seldom)[:, None]
-    n, half = len(up), _samples(settings.gravity_s, rate_hz / parts) // 2
-    at = np.arange(n)
-    before, after = up[np.maximum(at - half, 0)], up[np.minimum(at + half, n - 1)]
-    cosine = np.einsum("ij,ij->i", before, after)
+    half = _samples(settings.gravity_s, rate_hz / parts) // 2
+    held = np.pad(up, ((half, half), (0, 0)), mode="edge")
+    cosine = np.einsum("ij,ij->i", held[: len(up)], held[2 * half :])
     return _spread(cosine < np.cos(np.radians(settings.handling_deg)), first, parts, len(felt))
 
 
