@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +74,8 @@ class Text:
     Attributes
     ----------
     data : bytes
-    lines : int
-        Lines that hold something.
+    ends : int
+        Line ends.
     head : tuple of str
         The first lines, without their ends.
     offsets : tuple of int
@@ -83,10 +84,16 @@ class Text:
     """
 
     data: bytes
-    lines: int
+    ends: int
     head: tuple[str, ...]
     offsets: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def lines(self) -> int:
+        """Lines that hold something."""
+        is_end = np.frombuffer(self.data, dtype=np.uint8) == 10
+        return int(np.count_nonzero(is_end[:-1] < is_end[1:])) + (not is_end[-1])
 
 
 def open_text(data: bytes) -> Text:
@@ -105,11 +112,11 @@ def open_text(data: bytes) -> Text:
     unix = decoded
     if b"\r" in decoded:
         unix = decoded.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    lines = _count_lines(unix)
-    if lines == 0:
+    ends = _count_ends(unix)
+    if ends == len(unix):
         raise Refusal(Reason.EMPTY, "the file holds nothing: was the recording stopped at once?")
     head, offsets = _head(unix)
-    return Text(unix, lines, head, offsets, warnings)
+    return Text(unix, ends, head, offsets, warnings)
 
 
 def refuse_markup(data: bytes) -> None:
@@ -168,18 +175,16 @@ def _from_cp1252(data: bytes, cause: UnicodeDecodeError) -> tuple[bytes, tuple[s
     return decoded.encode(), ("text was in the Windows code page 1252",)
 
 
-def _count_lines(data: bytes) -> int:
-    """Lines that are not empty; refuses too many or too long ones, and control characters."""
+def _count_ends(data: bytes) -> int:
+    """Line ends; refuses too many or too long lines, and control characters."""
     codes = np.frombuffer(data, dtype=np.uint8)
-    ends = lines = 0
-    odd, sparse, after_end = b"\x7f" in data, False, True
+    ends = 0
+    odd, sparse = b"\x7f" in data, False
     for k in range(0, codes.size, _CHUNK):  # a loop over chunks that a processor's cache holds
         part = codes[k : k + _CHUNK]
         is_end = part == 10
         count = int(np.count_nonzero(is_end))
         ends += count
-        lines += int(np.count_nonzero(is_end[:-1] > is_end[1:])) + (after_end and not is_end[0])
-        after_end = bool(is_end[-1])
         odd |= int(np.count_nonzero(part < 32)) != count
         blocks = is_end[: part.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
         sparse |= not bool(blocks.any(axis=1).all())
@@ -189,7 +194,7 @@ def _count_lines(data: bytes) -> int:
         raise Refusal(Reason.ROW_LIMIT, f"more than {ROWS} rows: split the recording")
     if sparse:  # else no line is longer than two blocks
         _refuse_long_lines(codes)
-    return lines
+    return ends
 
 
 def _refuse_control_characters(codes: Bytes) -> None:
@@ -223,6 +228,37 @@ def has_long_cells(data: bytes | memoryview, delimiter: str) -> bool:
         if (words[:-2] & words[1:-1] & words[2:]).any() and _lengths(is_end).max() > CELL_BYTES:
             return True
     return False
+
+
+def plain_separators(data: memoryview, delimiter: str, *, ends: int) -> int | None:
+    r"""How many delimiters stand between plain numbers; None where there is anything else.
+
+    A plain number is at most 30 characters out of ``0-9 . + -`` (and ``/``, which no parser takes
+    for one): what passes holds no quote, blank, letter or exponent.
+
+    Parameters
+    ----------
+    ends : int
+        Line ends in `data`.
+
+    >>> plain_separators(memoryview(b"-1.5,\n"), ",", ends=1)
+    1
+    >>> plain_separators(memoryview(b"1e5,\n"), ",", ends=1) is None
+    True
+    """
+    codes, cut = np.frombuffer(data, dtype=np.uint8), ord(delimiter)
+    found = plain = 0
+    for k in range(0, codes.size, _CHUNK):  # a loop over chunks that a processor's cache holds
+        part = codes[k : k + _CHUNK + 2 * CELL_BYTES]
+        is_cut = part == cut
+        words = is_cut[: part.size // 8 * 8].view(np.uint64) == 0
+        # 31 bytes without a delimiter hold three aligned words of eight without one
+        if (words[:-2] & words[1:-1] & words[2:]).any():
+            return None
+        found += int(np.count_nonzero(is_cut[:_CHUNK]))
+        plain += int(np.count_nonzero(part[:_CHUNK] - np.uint8(43) < 15))
+    outside = 0 if 43 <= cut < 58 else found
+    return found if plain + ends + outside == codes.size else None
 
 
 def _lengths(is_end: Bools) -> Ints:
