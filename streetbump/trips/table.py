@@ -28,7 +28,7 @@ from streetbump.trips.text import (
     ROWS,
     Text,
     has_long_cells,
-    plain_separators,
+    plain_commas,
 )
 
 HUGE = 1e30
@@ -255,23 +255,23 @@ def _plain(text: Text, layout: Layout) -> pd.DataFrame | None:
     That is what most tables are, and the C parser of pandas reads it in two thirds of Arrow's time:
     as exactly (from 3.1 on), and of what may stand in such cells it takes the same for numbers.
     """
-    fields, ends = len(layout.names), text.ends - layout.line
-    if layout.decimal == "," or len(layout.first) != fields or ends >= ROWS:
+    fields = len(layout.names)
+    if layout.delimiter != "," or len(layout.first) != fields:
         return None
-    cuts = plain_separators(memoryview(text.data)[layout.body :], layout.delimiter, ends=ends)
-    if cuts is None:
+    commas = plain_commas(text, begin=layout.body)
+    if commas is None:
         return None
     rows = io.BytesIO(text.data)
     rows.seek(layout.body)
     try:
         table = pd.read_csv(
-            rows, sep=layout.delimiter, header=None, names=range(fields), index_col=False,
+            rows, header=None, names=range(fields), index_col=False,
             dtype=np.float64, keep_default_na=False, na_values=[""],
         )  # fmt: skip
     except ValueError:  # some cell is no number, or a row has too many fields
         return None
-    whole = table.shape[1] == fields and len(table) * (fields - 1) == cuts
-    return table if whole and len(table) else None
+    whole = table.shape[1] == fields and len(table) * (fields - 1) == commas
+    return table if whole and 0 < len(table) <= ROWS else None
 
 
 class _Misfits:

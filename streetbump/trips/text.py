@@ -57,6 +57,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 Bytes = NDArray[np.uint8]
 _BLOCK = LINE_BYTES // 2
 _CHUNK = 32 * _BLOCK
+_PLUS = ord("+")
 _ZIP_END = b"PK\x05\x06"
 _ZIP_END_REACH = 65_557  # the end record and the longest comment after it
 _HEADER_SIGNS = frozenset("°²³µ±")  # what loggers write in headers outside ASCII
@@ -74,8 +75,8 @@ class Text:
     Attributes
     ----------
     data : bytes
-    ends : int
-        Line ends.
+    signs : int
+        Bytes below ``+`` that are no line ends: blanks, quotes and the like.
     head : tuple of str
         The first lines, without their ends.
     offsets : tuple of int
@@ -84,7 +85,7 @@ class Text:
     """
 
     data: bytes
-    ends: int
+    signs: int
     head: tuple[str, ...]
     offsets: tuple[int, ...]
     warnings: tuple[str, ...] = ()
@@ -112,11 +113,11 @@ def open_text(data: bytes) -> Text:
     unix = decoded
     if b"\r" in decoded:
         unix = decoded.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    ends = _count_ends(unix)
+    ends, signs = _counted(unix)
     if ends == len(unix):
         raise Refusal(Reason.EMPTY, "the file holds nothing: was the recording stopped at once?")
     head, offsets = _head(unix)
-    return Text(unix, ends, head, offsets, warnings)
+    return Text(unix, signs, head, offsets, warnings)
 
 
 def refuse_markup(data: bytes) -> None:
@@ -175,17 +176,19 @@ def _from_cp1252(data: bytes, cause: UnicodeDecodeError) -> tuple[bytes, tuple[s
     return decoded.encode(), ("text was in the Windows code page 1252",)
 
 
-def _count_ends(data: bytes) -> int:
-    """Line ends; refuses too many or too long lines, and control characters."""
+def _counted(data: bytes) -> tuple[int, int]:
+    """Line ends and signs; refuses too many or too long lines, and control characters."""
     codes = np.frombuffer(data, dtype=np.uint8)
-    ends = 0
+    ends = signs = 0
     odd, sparse = b"\x7f" in data, False
     for k in range(0, codes.size, _CHUNK):  # a loop over chunks that a processor's cache holds
         part = codes[k : k + _CHUNK]
         is_end = part == 10
         count = int(np.count_nonzero(is_end))
         ends += count
-        odd |= int(np.count_nonzero(part < 32)) != count
+        more = int(np.count_nonzero(part < _PLUS)) - count
+        signs += more
+        odd |= more > 0 and int(np.count_nonzero(part < 32)) != count
         blocks = is_end[: part.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
         sparse |= not bool(blocks.any(axis=1).all())
     if odd:
@@ -194,7 +197,7 @@ def _count_ends(data: bytes) -> int:
         raise Refusal(Reason.ROW_LIMIT, f"more than {ROWS} rows: split the recording")
     if sparse:  # else no line is longer than two blocks
         _refuse_long_lines(codes)
-    return ends
+    return ends, signs
 
 
 def _refuse_control_characters(codes: Bytes) -> None:
@@ -230,35 +233,31 @@ def has_long_cells(data: bytes | memoryview, delimiter: str) -> bool:
     return False
 
 
-def plain_separators(data: memoryview, delimiter: str, *, ends: int) -> int | None:
-    r"""How many delimiters stand between plain numbers; None where there is anything else.
+def plain_commas(text: Text, *, begin: int) -> int | None:
+    r"""How many commas stand between plain numbers from `begin` on; None where anything else does.
 
     A plain number is at most 30 characters out of ``0-9 . + -`` (and ``/``, which no parser takes
     for one): what passes holds no quote, blank, letter or exponent.
 
-    Parameters
-    ----------
-    ends : int
-        Line ends in `data`.
-
-    >>> plain_separators(memoryview(b"-1.5,\n"), ",", ends=1)
+    >>> plain_commas(open_text(b"t\n-1.5,\n"), begin=2)
     1
-    >>> plain_separators(memoryview(b"1e5,\n"), ",", ends=1) is None
+    >>> plain_commas(open_text(b"t\n1e5,\n"), begin=2) is None
     True
     """
-    codes, cut = np.frombuffer(data, dtype=np.uint8), ord(delimiter)
-    found = plain = 0
-    for k in range(0, codes.size, _CHUNK):  # a loop over chunks that a processor's cache holds
-        part = codes[k : k + _CHUNK + 2 * CELL_BYTES]
-        is_cut = part == cut
-        words = is_cut[: part.size // 8 * 8].view(np.uint64) == 0
-        # 31 bytes without a delimiter hold three aligned words of eight without one
-        if (words[:-2] & words[1:-1] & words[2:]).any():
+    codes = np.frombuffer(text.data, dtype=np.uint8)
+    head, body = codes[:begin], codes[begin:]
+    if text.signs > np.count_nonzero((head < _PLUS) & (head != 10)):
+        return None
+    found = 0
+    for k in range(0, body.size, _CHUNK):  # a loop over chunks that a processor's cache holds
+        part = body[k : k + _CHUNK + 2 * CELL_BYTES]
+        is_comma = part == ord(",")
+        words = is_comma[: part.size // 8 * 8].view(np.uint64) == 0
+        # 31 bytes without a comma hold three aligned words of eight without one
+        if part.max() > ord("9") or (words[:-2] & words[1:-1] & words[2:]).any():
             return None
-        found += int(np.count_nonzero(is_cut[:_CHUNK]))
-        plain += int(np.count_nonzero(part[:_CHUNK] - np.uint8(43) < 15))
-    outside = 0 if 43 <= cut < 58 else found
-    return found if plain + ends + outside == codes.size else None
+        found += int(np.count_nonzero(is_comma[:_CHUNK]))
+    return found
 
 
 def _lengths(is_end: Bools) -> Ints:
