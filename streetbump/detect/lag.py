@@ -210,8 +210,9 @@ def _felt(signal: Signal, moves: _Moves) -> Floats:
     since_s = (moves.fix_ns - signal.t_ns[0]) * 1e-9
     step = (since_s - LAGS_S[:, None]) / SLOW_S
     low = np.clip(step.astype(np.int64), 0, len(way) - 2)
-    place = way[low] + (step - low)[..., None] * (way[low + 1] - way[low])
-    before, at, after = (place[:, row] for row in moves.row.T)
+    place = way.take(low, axis=0)
+    place += (step - low)[..., None] * (way.take(low + 1, axis=0) - place)
+    before, at, after = (place.take(row, axis=1) for row in moves.row.T)
     to_s, from_s = np.diff(since_s[moves.row], axis=1).T[:, :, None]
     return np.asarray(((after - at) / from_s - (at - before) / to_s) / ((to_s + from_s) / 2))
 

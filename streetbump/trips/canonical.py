@@ -124,7 +124,7 @@ def quantise_acc(acc_ms2: Floats) -> Ints32:
     [98066, 0]
     """
     steps = acc_ms2 * round(1 / ACC_LSB_MS2)
-    return np.rint(steps, out=steps).astype(np.int32, order="C")
+    return np.rint(steps, out=steps).astype(np.int32)
 
 
 def trip_id_of(gravity: Gravity, relative: bool, arrays: tuple[Ints | Ints32, ...]) -> str:

@@ -140,12 +140,20 @@ def from_rows(
     index = _undoubled(rows, t_us, index, said)
     taken = index if sampled is None else index[sampled[index]]
     acc = rows.acc_ms2
-    samples = np.empty((0, 3)) if acc is None else np.array([a.take(taken) for a in acc]).T
+    samples = _columns(acc or (), taken)
     return Drive(
-        format, rows.stamps.basis, t_us[taken] if acc is not None else t_us[:0], samples,
+        format, rows.stamps.basis, t_us.take(taken) if acc is not None else t_us[:0], samples,
         _fixes(rows, t_us, index, said), part, gravity, device, synthetic, tuple(said),
         acc is not None,
     )  # fmt: skip
+
+
+def _columns(acc_ms2: tuple[Floats, ...], taken: Ints) -> Floats:
+    """Some rows of three columns, or none, as (n, 3); column by column, as they are used."""
+    samples = np.empty((3, taken.size if acc_ms2 else 0))
+    for column, out in zip(acc_ms2, samples, strict=False):  # three axes
+        column.take(taken, out=out, mode="clip")  # other modes would take it twice
+    return samples.T
 
 
 def _readable(rows: Rows) -> tuple[Bools, Bools | None, Bools]:

@@ -9,6 +9,7 @@ import codecs
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,7 +267,9 @@ def _lengths(is_end: Bools) -> Ints:
 
 
 def _head(data: bytes) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    raw = data[: HEAD_LINES * (LINE_BYTES + 1)].split(b"\n", HEAD_LINES)[:HEAD_LINES]
-    raw = raw if raw[-1] else raw[:-1]  # what follows the last line end is no line
-    offsets = np.concatenate(([0], np.cumsum([len(line) + 1 for line in raw])))
-    return tuple(line.decode() for line in raw), tuple(offsets.tolist())
+    offsets = [0]
+    while offsets[-1] < len(data) and len(offsets) <= HEAD_LINES:  # a loop over the first lines
+        end = data.find(b"\n", offsets[-1])
+        offsets.append((len(data) if end < 0 else end) + 1)
+    lines = (data[a : b - 1].decode() for a, b in pairwise(offsets))
+    return tuple(lines), tuple(offsets)
