@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from benchmarks.detection import main, made_csv, with_all_digits
+from benchmarks.detection import made_csv, main, with_all_digits
 from streetbump.trips import ReadOptions, read
 
 

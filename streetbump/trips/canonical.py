@@ -212,9 +212,7 @@ def _gravity_at(median_ms2: float) -> Gravity:
 def _with_slowness(trip: Trip) -> Trip:
     if trip.rate_hz >= SLOW_HZ:
         return trip
-    said = (
-        f"{trip.rate_hz:.2g} samples a second: too sparse for waveforms, counts as exposure only"
-    )
+    said = f"{trip.rate_hz:.2g} samples a second: too sparse for waveforms, counts as exposure only"
     return replace(trip, warnings=(*trip.warnings, said))
 
 

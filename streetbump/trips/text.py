@@ -234,31 +234,39 @@ def has_long_cells(data: bytes | memoryview, delimiter: str) -> bool:
     return False
 
 
-def plain_commas(text: Text, *, begin: int) -> int | None:
-    r"""How many commas stand between plain numbers from `begin` on; None where anything else does.
+def plain_commas(text: Text, *, begin: int) -> tuple[int, bool] | None:
+    r"""How many commas stand between plain numbers from `begin` on, and whether one may be huge.
 
-    A plain number is at most 30 characters out of ``0-9 . + -`` (and ``/``, which no parser takes
-    for one): what passes holds no quote, blank, letter or exponent.
+    A plain number is at most `CELL_BYTES` out of ``0-9 . + - e E`` (and ``/``, which no parser
+    takes for one): what passes holds no quote, blank or word. None where anything else stands.
+    Only one with an exponent, or in a long row of characters, may be beyond any measurement.
 
     >>> plain_commas(open_text(b"t\n-1.5,\n"), begin=2)
-    1
-    >>> plain_commas(open_text(b"t\n1e5,\n"), begin=2) is None
+    (1, False)
+    >>> plain_commas(open_text(b"t\n1e5,\n"), begin=2)
+    (1, True)
+    >>> plain_commas(open_text(b"t\nnan,\n"), begin=2) is None
     True
     """
     codes = np.frombuffer(text.data, dtype=np.uint8)
     head, body = codes[:begin], codes[begin:]
     if text.signs > np.count_nonzero((head < _PLUS) & (head != 10)):
         return None
-    found = 0
+    commas, long, exponent = 0, False, False
     for k in range(0, body.size, _CHUNK):  # a loop over chunks that a processor's cache holds
         part = body[k : k + _CHUNK + 2 * CELL_BYTES]
+        if part.max() > ord("9"):
+            if not np.isin(part[part > ord("9")], (ord("e"), ord("E"))).all():
+                return None
+            exponent = True
         is_comma = part == ord(",")
+        commas += int(np.count_nonzero(is_comma[:_CHUNK]))
         words = is_comma[: part.size // 8 * 8].view(np.uint64) == 0
         # 31 bytes without a comma hold three aligned words of eight without one
-        if part.max() > ord("9") or (words[:-2] & words[1:-1] & words[2:]).any():
-            return None
-        found += int(np.count_nonzero(is_comma[:_CHUNK]))
-    return found
+        long |= bool((words[:-2] & words[1:-1] & words[2:]).any())
+    if long and has_long_cells(memoryview(text.data)[begin:], ","):
+        return None
+    return commas, long or exponent
 
 
 def _lengths(is_end: Bools) -> Ints:
