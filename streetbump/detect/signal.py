@@ -162,7 +162,7 @@ def _averaged(t_ns: Ints, axes: Floats, seam: Bools, parts: int) -> tuple[Ints, 
         return t_ns, axes, seam
     first = (_strongest(axes) - parts // 2) % parts
     since = averaged(t_ns[first:] - t_ns[0], parts)
-    lost = averaged(seam[first:].view(np.uint8), parts) > 0  # a count, and fewer than 256
+    lost = averaged(seam[first:].view(np.int8), parts) > 0
     return t_ns[0] + np.rint(since).astype(np.int64), averaged(axes[first:], parts), lost
 
 
