@@ -1,16 +1,17 @@
-"""Detection against parsing: what arrays → jolts and passes costs beside reading the same CSV.
+"""Detection against parsing: what arrays, and what bytes → jolts cost beside reading the same CSV.
 
     python -m benchmarks.detection [--minutes 30] [--rate-hz 100] [--rounds 30]
 
-One simulated drive through the hard town is written as plain CSV. The peers are the C parser of
-pandas and pyarrow's reader with one thread, both of which only make columns of numbers of it.
+One simulated drive through the hard town is written as plain CSV, once with three decimals and once
+with all digits of a double, as many loggers do. The peers are the C parser of pandas and pyarrow's
+reader with one thread, both of which only make columns of numbers of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +51,15 @@ def made_csv(*, minutes: float, rate_hz: float, seed: int = 1) -> bytes:
     return write(trip, about=about, logger="plain-csv")
 
 
+def with_all_digits(data: bytes, *, seed: int = 1) -> bytes:
+    """The same drive with what three decimals had rounded off made up, in all digits."""
+    begin = data.index(b"\nt,") + 1
+    table = pd.read_csv(io.BytesIO(data[begin:]))
+    axes = ["ax", "ay", "az"]
+    table[axes] += np.random.default_rng(seed).uniform(-5e-4, 5e-4, (len(table), 3))
+    return data[:begin] + table.to_csv(index=False).encode()
+
+
 def things(data: bytes) -> dict[str, Callable[[], object]]:
     """What is timed, by name."""
     body = data[data.index(b"\nt,") + 1 :]
@@ -77,20 +87,28 @@ def measured(data: bytes, *, count: int) -> tuple[str, dict[str, Ratio]]:
     return peer, {k: ratio(v, spent[peer]) for k, v in spent.items() if k not in PEERS}
 
 
-def main() -> None:
+def report(data: bytes, *, count: int) -> list[str]:
+    """The drive, and a line for each ratio: median, 90 % interval, rounds."""
+    (trip,) = read(data, name="", options=ReadOptions(), pseudonym=str)
+    found = detect(trip, settings=shipped_settings().detect, model=load_model())
+    peer, ratios = measured(data, count=count)
+    return [
+        f"{len(trip.t_ns)} samples, {len(data) / 1e6:.1f} MB, {len(found.bumps)} candidates",
+        *(f"{name}: {value} times {peer}, n = {count}" for name, value in ratios.items()),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate-hz", type=float, default=100.0)
     parser.add_argument("--rounds", type=int, default=30)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     data = made_csv(minutes=args.minutes, rate_hz=args.rate_hz)
-    (trip,) = read(data, name="", options=ReadOptions(), pseudonym=str)
-    found = detect(trip, settings=shipped_settings().detect, model=load_model())
-    print(f"{len(trip.t_ns)} samples, {len(data) / 1e6:.1f} MB, {len(found.bumps)} candidates")
-    peer, ratios = measured(data, count=args.rounds)
-    for name, value in ratios.items():
-        print(f"{name}: {value} times what {peer} needs to parse the CSV")
+    for name, each in (("three decimals", data), ("all digits", with_all_digits(data))):
+        for line in report(each, count=args.rounds):
+            print(f"{name}: {line}")
 
 
 if __name__ == "__main__":

@@ -176,10 +176,11 @@ def _heard(signal: Signal, t_ns: Ints) -> tuple[Bools, Ints]:
     begin = t_ns[:, 0] - round(LAGS_S[-1] * 1e9)
     end = t_ns[:, 2] - round(LAGS_S[0] * 1e9)
     i, j = np.searchsorted(signal.t_ns, begin), np.searchsorted(signal.t_ns, end, side="right")
-    deaf = np.concatenate(([0], np.cumsum(~signal.usable)))
-    lost = np.cumsum(np.diff(signal.usable.astype(np.int8), prepend=1) < 0)
+    deaf = np.flatnonzero(~signal.usable)
+    lost = deaf[np.diff(deaf, prepend=-2) > 1]  # where each deaf stretch begins
     inside = (begin >= signal.t_ns[0]) & (end <= signal.t_ns[-1])
-    return inside & (deaf[i] == deaf[j]), lost[np.minimum(i, len(lost) - 1)]
+    whole = np.searchsorted(deaf, i) == np.searchsorted(deaf, j)
+    return inside & whole, np.searchsorted(lost, i, side="right")
 
 
 def _in_blocks(fix_ns: Ints, row: Ints, moved_ms2: Floats, lie: Ints) -> _Moves:
@@ -209,22 +210,23 @@ def _felt(signal: Signal, moves: _Moves) -> Floats:
     since_s = (moves.fix_ns - signal.t_ns[0]) * 1e-9
     step = (since_s - LAGS_S[:, None]) / SLOW_S
     low = np.clip(step.astype(np.int64), 0, len(way) - 2)
-    place = way[low] + (step - low)[..., None] * (way[low + 1] - way[low])
-    before, at, after = (place[:, row] for row in moves.row.T)
+    place = way.take(low, axis=0)
+    place += (step - low)[..., None] * (way.take(low + 1, axis=0) - place)
+    before, at, after = (place.take(row, axis=1) for row in moves.row.T)
     to_s, from_s = np.diff(since_s[moves.row], axis=1).T[:, :, None]
     return np.asarray(((after - at) / from_s - (at - before) / to_s) / ((to_s + from_s) / 2))
 
 
 def _way(signal: Signal) -> Floats:
     """The way along each device axis every ``SLOW_S``, as a receiver's filter would track it."""
-    since_s = (signal.t_ns - signal.t_ns[0]) * 1e-9
-    parts = min(max(1, round(signal.rate_hz * SLOW_S / 2)), len(since_s))
+    since_ns = signal.t_ns - signal.t_ns[0]
+    parts = min(max(1, round(signal.rate_hz * SLOW_S / 2)), len(since_ns))
     mean = averaged(signal.axes_ms2, parts)
     velocity = _integral(mean - mean.mean(axis=0), parts / signal.rate_hz)
-    grid = np.arange(0.0, since_s[-1] + 2 * SLOW_S, SLOW_S)
-    at_s = averaged(since_s, parts)
-    velocity = np.column_stack([np.interp(grid, at_s, velocity[:, k]) for k in range(3)])
-    return _integral(_tracked(velocity), SLOW_S)
+    grid = np.arange(0.0, since_ns[-1] * 1e-9 + 2 * SLOW_S, SLOW_S)
+    at_s = averaged(since_ns, parts) * 1e-9
+    velocity = np.array([np.interp(grid, at_s, axis) for axis in velocity.T]).T
+    return np.ascontiguousarray(_integral(_tracked(velocity), SLOW_S))
 
 
 def _integral(values: Floats, step_s: float) -> Floats:
@@ -240,8 +242,8 @@ def _tracked(values: Floats) -> Floats:
     u = np.arange(0.0, 8.0, SLOW_S / TRACKER_S)
     answer = np.diff(1 - np.exp(-u) * (1 - u))  # of the step response: (2 - u) exp(-u)
     answer = np.convolve(answer / answer.sum(), [0.5, 0.5])  # each part falls between two steps
-    causal = np.concatenate((np.zeros(len(answer) - 1), answer))
-    return np.asarray(convolve1d(values, causal, axis=0, mode="nearest"))
+    now = -(len(answer) // 2)  # the filter knows nothing of what comes later
+    return np.asarray(convolve1d(values, answer, axis=0, mode="nearest", origin=now))
 
 
 # ------------------------------------------------------------------------------- one over the other
@@ -269,22 +271,22 @@ def _posterior(moves: _Moves, felt: Floats, prior: Lag, *, rate_hz: float) -> La
 
 def _fitted(moves: _Moves, felt: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Moves without their blocks' means, (r, 2), and their fit at each lag, (lags, r, 2)."""
-    block = moves.block
-    first = np.searchsorted(block, np.arange(block[-1] + 1))
-    total = np.add.reduceat(weight, first)
+    moved = np.empty_like(moves.moved_ms2)
+    fit = np.empty((len(felt), *moved.shape))
+    first = np.searchsorted(moves.block, np.arange(moves.block[-1] + 2))
+    for rows in map(slice, first[:-1], first[1:]):  # MOST_BLOCKS at most
+        w = weight[rows, None]
+        x, y = _centred(felt[:, rows], w), _centred(moves.moved_ms2[rows], w)
+        seen = np.swapaxes(w * x, 1, 2)
+        ridge = RIDGE_MS2**2 * w.sum() * np.eye(3)
+        moved[rows], fit[:, rows] = y, x @ np.linalg.solve(seen @ x + ridge, seen @ y)
+    return moved, fit
 
-    def centred(values: Floats, axis: int) -> Floats:
-        mean = np.add.reduceat(weight[:, None] * values, first, axis=axis) / total[:, None]
-        return np.asarray(values - np.take(mean, block, axis=axis))
 
-    y, x = centred(moves.moved_ms2, 0), centred(felt, 1)
-    columns = np.concatenate((x, np.broadcast_to(y, (len(x), *y.shape))), axis=2)
-    products = (weight[:, None] * x)[:, :, :, None] * columns[:, :, None, :]
-    sums = np.add.reduceat(products, first, axis=1)  # (lags, blocks, 3, 5)
-    ridge = RIDGE_MS2**2 * total[:, None, None] * np.eye(3)
-    turned = np.linalg.solve(sums[..., :3] + ridge, sums[..., 3:])
-    fit = sum(x[:, :, k, None] * turned[:, block, k] for k in range(3))
-    return y, np.asarray(fit)
+def _centred(values: Floats, weight: Floats) -> Floats:
+    """Values without their weighted mean over the rows, (..., r, k)."""
+    mean = (weight * values).sum(axis=-2, keepdims=True) / weight.sum()
+    return np.asarray(values - mean)
 
 
 def _trust(square: Floats) -> Floats:

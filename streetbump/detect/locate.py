@@ -121,9 +121,21 @@ def speed_at(track: Track, t_ns: Ints) -> Floats:
     t_ns : (n,) int64
         Not decreasing: so the few fixes are looked up among the moments, not each among the fixes.
     """
-    bounds = np.concatenate(([0], np.searchsorted(t_ns, track.t_ns), [len(t_ns)]))
-    passed = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    return _speed_between(track, _between(track, t_ns, passed))
+    if len(track.t_ns) < 2:
+        return np.full(len(t_ns), np.nan)
+    last = np.searchsorted(t_ns, track.t_ns[-1], side="right")
+    bounds = np.append(np.searchsorted(t_ns, track.t_ns[:-1]), last)
+    count = np.diff(bounds, prepend=0, append=len(t_ns))
+
+    def on_leg(values: Floats | Ints, beyond: float) -> Floats:
+        return np.repeat(np.concatenate(([beyond], values, [beyond])), count)
+
+    gain = np.diff(track.speed_ms) / np.diff(track.t_ns)
+    stated = np.isfinite(gain)
+    speed = np.where(stated, track.speed_ms[:-1], track.pace_ms)
+    speed[~track.joined] = np.nan
+    since_ns = t_ns - on_leg(track.t_ns[:-1], 0)
+    return on_leg(speed, np.nan) + on_leg(np.where(stated, gain, 0.0), 0.0) * since_ns
 
 
 def _speed_between(track: Track, at: _Between) -> Floats:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streetbump.detect.signal import Signal, moving_mean
+from streetbump.detect.signal import Signal
 from streetbump.model import Bools, Floats, Ints
 
 REFERENCE_SPEED_MS = 40 / 3.6
@@ -79,10 +79,13 @@ def levels(signal: Signal, *, heard: Bools, speed_ms: Floats) -> Levels:
     (8, 0.33)
     """
     width = 2 * round((BLOCK_S * signal.rate_hz - 1) / 2) + 1  # odd: a block with a middle
-    power = np.square(signal.vertical_ms2)
-    at = np.arange(0, len(power), width)
-    at = at[heard[at]]
-    level = np.sqrt(np.maximum(moving_mean(power, width)[at], 0.0))
+    at = np.arange(0, len(heard), width)
+    if len(at) == 0:
+        return Levels(np.empty(0, np.int64), np.empty(0))
+    held = np.pad(signal.vertical_ms2, (width // 2, width), mode="edge")[: len(at) * width]
+    block = held.reshape(-1, width)
+    level = np.sqrt(np.einsum("ij,ij->i", block, block) / width)
+    level, at = level[heard[at]], at[heard[at]]
     level /= _median_rms(width)
     speed = speed_ms[at]
     slower = np.where(np.isfinite(speed), REFERENCE_SPEED_MS / np.maximum(speed, 0.1), 1.0)

@@ -7,6 +7,7 @@ them, the seam is marked, and nothing near a seam can trigger.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -91,12 +92,13 @@ def prepare_masked(trip: Trip, *, settings: DetectSettings) -> tuple[Signal, Mas
         never = np.zeros(len(axes), np.bool_)
         vertical, masks = shaken @ _strongest_axis(shaken), Masks(gap, never, never, never)
     else:
-        up = _up(axes, rate_hz=rate, settings=settings)
-        along = np.einsum("ij,ij->i", axes, up)
+        felt = moving_mean(axes, _samples(settings.gravity_s, rate))  # points up: gravity pushes
+        along = np.einsum("ij,ij->i", axes, felt)
+        along /= _length(felt)
         vertical = along - moving_mean(along, width)
         anchor = _strongest(axes)
-        turned = _turned(up, anchor, rate_hz=rate, settings=settings)
-        hand = in_hand(axes, up, rate_hz=rate, anchor=anchor)
+        turned = _turned(felt, anchor, rate_hz=rate, settings=settings)
+        hand = in_hand(axes, felt, rate_hz=rate, anchor=anchor)
         masks = Masks(gap, turned, hand, fallen(axes, rate_hz=rate))
     usable = ~(masks.gap | masks.turned | masks.in_hand | masks.fallen)
     return Signal(t_ns, vertical, axes, usable, rate), masks
@@ -116,15 +118,15 @@ def _even(trip: Trip, *, gap_s: float) -> tuple[Ints, Floats, Bools]:
     acc_ms2 = np.multiply(trip.acc, ACC_LSB_MS2, order="F")  # by columns: three times as fast
     t_ns, axes = _unthickened(trip.t_ns, acc_ms2, 1e9 / trip.rate_hz)
     step_ns = np.diff(t_ns)
-    missing = np.rint(step_ns * (trip.rate_hz * 1e-9)).astype(np.int64) - 1
     seam = np.zeros(len(t_ns), np.bool_)
-    if not missing.any():
+    per_ns = trip.rate_hz * 1e-9
+    if np.rint(step_ns.max(initial=0) * per_ns) <= 1:
         return t_ns, axes, seam
-    missing = np.clip(missing, 0, round(gap_s * trip.rate_hz))
+    missing = np.clip(np.rint(step_ns * per_ns) - 1, 0, round(gap_s * trip.rate_hz)).astype(int)
     before = np.repeat(np.arange(len(missing)), missing)
     nth = np.arange(len(before)) - np.searchsorted(before, before) + 1
     share = nth / (missing[before] + 1)
-    way = np.diff(axes, axis=0)[before]
+    way = axes[before + 1] - axes[before]
     return (
         np.insert(t_ns, before + 1, t_ns[before] + (share * step_ns[before]).astype(np.int64)),
         np.insert(axes, before + 1, axes[before] + share[:, None] * way, axis=0),
@@ -134,9 +136,10 @@ def _even(trip: Trip, *, gap_s: float) -> tuple[Ints, Floats, Bools]:
 
 def _unthickened(t_ns: Ints, axes: Floats, step_ns: float) -> tuple[Ints, Floats]:
     """Samples that come thicker than ``CLOSE`` steps, averaged over a step."""
-    close = np.diff(t_ns, prepend=t_ns[0] - round(step_ns)) < CLOSE * step_ns
-    if not close.any():
+    steps_ns = np.diff(t_ns)
+    if steps_ns.min() >= CLOSE * step_ns:
         return t_ns, axes
+    close = np.append(False, steps_ns < CLOSE * step_ns)
     begin = np.maximum.accumulate(np.where(close, 0, np.arange(len(t_ns))))
     slot = np.rint((t_ns - t_ns[begin]) / step_ns)
     first = np.flatnonzero(~close | (np.diff(slot, prepend=-1) > 0))
@@ -159,7 +162,7 @@ def _averaged(t_ns: Ints, axes: Floats, seam: Bools, parts: int) -> tuple[Ints, 
         return t_ns, axes, seam
     first = (_strongest(axes) - parts // 2) % parts
     since = averaged(t_ns[first:] - t_ns[0], parts)
-    lost = averaged(seam[first:].astype(np.float64), parts) > 0
+    lost = averaged(seam[first:].view(np.int8), parts) > 0
     return t_ns[0] + np.rint(since).astype(np.int64), averaged(axes[first:], parts), lost
 
 
@@ -174,7 +177,7 @@ def averaged(values: Ints | Floats, parts: int) -> Floats:
     [2.0, 6.0]
     """
     stop = len(values) // parts * parts
-    return np.asarray(sum(values[k:stop:parts] for k in range(parts)) / parts)
+    return np.asarray(reduce(np.add, (values[k:stop:parts] for k in range(parts))) / parts)
 
 
 def moving_mean(values: Floats, width: int) -> Floats:
@@ -190,31 +193,32 @@ def moving_mean(values: Floats, width: int) -> Floats:
     return mean
 
 
-def _up(axes: Floats, *, rate_hz: float, settings: DetectSettings) -> Floats:
-    """Unit vector that points up, in device axes, at each point: where gravity pushes."""
-    felt = moving_mean(axes, _samples(settings.gravity_s, rate_hz))
-    size = np.sqrt(np.einsum("ij,ij->i", felt, felt))
-    return np.asarray(felt / np.maximum(size, 1e-9)[:, None])
+def _length(vectors: Floats) -> Floats:
+    """Length of each vector, (n,), never 0."""
+    return np.maximum(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)), 1e-9)
 
 
-def _turned(up: Floats, anchor: int, *, rate_hz: float, settings: DetectSettings) -> Bools:
+def _turned(felt: Floats, anchor: int, *, rate_hz: float, settings: DetectSettings) -> Bools:
     """Where gravity points elsewhere half a window later than half a window before.
 
     Looked at every tenth of a second: it is the mean over seconds.
     """
     parts = max(1, round(rate_hz / 10))
     first = anchor % parts
-    seldom = up[first::parts]
-    n, half = len(seldom), _samples(settings.gravity_s, rate_hz / parts) // 2
-    at = np.arange(n)
-    before, after = seldom[np.maximum(at - half, 0)], seldom[np.minimum(at + half, n - 1)]
-    cosine = np.einsum("ij,ij->i", before, after)
-    return _spread(cosine < np.cos(np.radians(settings.handling_deg)), first, parts, len(up))
+    seldom = felt[first::parts]
+    up = seldom / _length(seldom)[:, None]
+    half = _samples(settings.gravity_s, rate_hz / parts) // 2
+    held = np.pad(up, ((half, half), (0, 0)), mode="edge")
+    cosine = np.einsum("ij,ij->i", held[: len(up)], held[2 * half :])
+    return _spread(cosine < np.cos(np.radians(settings.handling_deg)), first, parts, len(felt))
 
 
 def _spread(seldom: Bools, first: int, parts: int, n: int) -> Bools:
     """Each value for as many points as it stands for, from point `first` on, (n,)."""
-    return seldom[np.clip((np.arange(n) - first) // parts, 0, len(seldom) - 1)]
+    count = np.full(len(seldom), parts)
+    count[0] += first
+    count[-1] += n - count.sum()
+    return np.repeat(seldom, count)
 
 
 HAND_HZ = 10.0
@@ -235,13 +239,13 @@ HAND_RATE_HZ = 15.0
 """A slower phone folds the road's shaking into the hand's band."""
 
 
-def in_hand(axes_ms2: Floats, up: Floats, *, rate_hz: float, anchor: int = 0) -> Bools:
+def in_hand(axes_ms2: Floats, felt: Floats, *, rate_hz: float, anchor: int = 0) -> Bools:
     """Where the phone is moved by a hand: swaying across gravity, for seconds, (n,).
 
     Parameters
     ----------
-    axes_ms2, up : (n, 3) float64
-        Device axes and the direction of up on an even grid.
+    axes_ms2, felt : (n, 3) float64
+        Device axes on an even grid, and what they feel of gravity: it points up.
     anchor : int
         A point at which a mean over some points begins: where the recording begins must not matter.
 
@@ -260,7 +264,8 @@ def in_hand(axes_ms2: Floats, up: Floats, *, rate_hz: float, anchor: int = 0) ->
     fast = np.maximum(square - np.einsum("ij,ij->i", mean, mean), 0.0)
     window = _samples(HAND_S, rate_hz / parts)
     sway = moving_mean(mean, 3) - moving_mean(mean, window // 2)
-    along = np.einsum("ij,ij->i", sway, up[first::parts][: len(mean)])
+    gravity = felt[first::parts][: len(mean)]
+    along = np.einsum("ij,ij->i", sway, gravity) / _length(gravity)
     across = np.maximum(np.einsum("ij,ij->i", sway, sway) - along**2, 0.0)
     level, rest = moving_mean(across, window), moving_mean(fast, window)
     hand = _dilate((level > HAND_MS2**2) & (level > HAND_SHARE**2 * rest), window // 4)
@@ -289,14 +294,10 @@ def fallen(axes_ms2: Floats, *, rate_hz: float) -> Bools:
     if rate_hz < HAND_RATE_HZ:  # two samples of a slow phone on a bad road are no fall
         return np.zeros(len(axes_ms2), np.bool_)
     length = max(2, int(np.ceil(FALL_S * rate_hz)))
-    light = np.einsum("ij,ij->i", axes_ms2, axes_ms2) < FALL_MS2**2
-    falling = np.zeros(len(light), np.bool_)
-    edge = np.flatnonzero(np.diff(light, prepend=False, append=False))
-    for begin, end in zip(edge[::2], edge[1::2], strict=True):  # a handful of falls
-        if end - begin >= length:
-            before, after = (_samples(s, rate_hz) for s in FALL_MARGIN_S)
-            falling[max(begin - before, 0) : end + after] = True
-    return falling
+    begin, end = _runs(np.einsum("ij,ij->i", axes_ms2, axes_ms2) < FALL_MS2**2)
+    falls = end - begin >= length
+    before, after = (_samples(s, rate_hz) for s in FALL_MARGIN_S)
+    return _covered(begin[falls] - before, end[falls] + after, len(axes_ms2))
 
 
 def _strongest_axis(shaken: Floats) -> Floats:
@@ -309,8 +310,22 @@ def _strongest_axis(shaken: Floats) -> Floats:
 
 def _dilate(mask: Bools, margin: int) -> Bools:
     """The mask and `margin` points on either side of it."""
-    if not mask.any():
-        return mask
-    from scipy.ndimage import binary_dilation
+    begin, end = _runs(mask)
+    return _covered(begin - margin, end + margin, len(mask))
 
-    return np.asarray(binary_dilation(mask, iterations=margin))
+
+def _runs(mask: Bools) -> tuple[Ints, Ints]:
+    """Where each run of true points begins, and where it has ended."""
+    edge = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return edge[::2], edge[1::2]
+
+
+def _covered(begin: Ints, end: Ints, n: int) -> Bools:
+    """Which of n points lie in any of some runs, both of whose ends are in order, (n,)."""
+    if len(begin) == 0:
+        return np.zeros(n, np.bool_)
+    begin, end = np.clip(begin, 0, n), np.clip(end, 0, n)
+    apart = begin[1:] > end[:-1]
+    edge = np.column_stack((begin[np.append(True, apart)], end[np.append(apart, True)])).ravel()
+    inside = np.arange(len(edge) + 1) % 2 > 0
+    return np.repeat(inside, np.diff(edge, prepend=0, append=n))

@@ -77,7 +77,8 @@ def _level(signal: Signal, *, settings: DetectSettings) -> Floats:
     one blow gives one summit.
     """
     rate_hz = signal.rate_hz
-    shaken = signal.axes_ms2 - moving_mean(signal.axes_ms2, _odd(settings.highpass_s, rate_hz))
+    slow = moving_mean(signal.axes_ms2, _odd(settings.highpass_s, rate_hz))
+    shaken = np.subtract(signal.axes_ms2, slow, out=slow)
     power = np.einsum("ij,ij->i", shaken, shaken)
     width = _window(rate_hz, settings=settings)
     mean = np.maximum(moving_mean(moving_mean(power, width), width), 0.0)
@@ -105,7 +106,8 @@ def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSet
         return level
     apart = max(1, round(rate_hz * settings.short_s / 2))  # a level is a mean over four of these
     strongest = int(level.argmax())
-    seen = np.where(counted, level, np.nan)[strongest % apart :: apart]
+    first = strongest % apart
+    seen = np.where(counted[first::apart], level[first::apart], np.nan)
     block = max(1, round(rate_hz / apart))
     lead = -(strongest // apart) % block
     n = -(-(lead + len(seen)) // block)
@@ -120,7 +122,8 @@ def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSet
     filled = np.interp(centre, centre[known], per_block[known])
     width = max(1, round(settings.noise_s)) | 1
     local = median_filter(filled, size=min(width, 2 * n - 1), mode="nearest")
-    position = ((np.arange(len(level)) - strongest % apart) / apart + lead + 0.5) / block - 0.5
+    position = np.arange(len(level)) / (apart * block)
+    position += (lead + 0.5 - first / apart) / block - 0.5
     return np.interp(position, centre, local)
 
 
@@ -145,7 +148,7 @@ def find(signal: Signal, cf: Floats, *, settings: DetectSettings) -> Triggers:
     if len(at) == 0:
         return measure(signal, cf, at, at, at)
     at = at[np.diff(signal.t_ns[at], prepend=np.int64(-(2**62))) > settings.merge_s * 1e9]
-    below = np.flatnonzero(np.concatenate(([True], cf <= settings.off_ratio, [True]))) - 1
+    below = np.concatenate(([-1], np.flatnonzero(cf <= settings.off_ratio), [len(cf)]))
     nth = np.searchsorted(below, at)
     reach = apart // 2
     start = np.maximum(below[nth - 1] + 1, at - reach)
@@ -164,7 +167,6 @@ def _summits(high: Ints, cf: Floats, apart: int) -> Ints:
 
 def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints) -> Triggers:
     """Peak, energy, duration of each run [start, stop) and the score at its summit `at`."""
-    size = np.abs(signal.vertical_ms2)
     if len(start) == 0:
         none = np.empty(0)
         return Triggers(start, stop, np.empty(0, np.int64), none, none, none, none)
@@ -172,15 +174,16 @@ def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints) -> Tr
     run = np.repeat(np.arange(len(start)), length)
     first = np.cumsum(length) - length
     inside = np.arange(length.sum()) - first[run] + start[run]
-    peak_ms2 = np.maximum.reduceat(size[inside], first)
-    is_peak = np.flatnonzero(size[inside] == peak_ms2[run])
-    _, earliest = np.unique(run[is_peak], return_index=True)
+    size = np.abs(signal.vertical_ms2[inside])
+    peak_ms2 = np.maximum.reduceat(size, first)
+    is_peak = np.flatnonzero(size == peak_ms2[run])
+    earliest = np.diff(run[is_peak], prepend=-1) > 0
     return Triggers(
         start=start,
         stop=stop,
         peak=inside[is_peak[earliest]],
         peak_ms2=peak_ms2,
-        energy_m2s3=np.add.reduceat(size[inside] ** 2, first) / signal.rate_hz,
+        energy_m2s3=np.add.reduceat(size**2, first) / signal.rate_hz,
         duration_s=length / signal.rate_hz,
         score=cf[at],
     )

@@ -80,8 +80,7 @@ def trip_of(drive: Drive, *, upload_id: str, device: str | None) -> Trip:
     acc = quantise_acc(acc_ms2)
     set_right, shifted = _on_one_clock(drive.fixes, t_us, acc_ms2)
     fixes = _quantised(set_right, zero_us)
-    said = (*drive.warnings, *dropped, *repaired, *inferred, *shifted)
-    return Trip(
+    trip = Trip(
         upload_id=upload_id,
         trip_id=trip_id_of(gravity, relative, (t_ns, acc, *fixes)),
         format=drive.format,
@@ -98,8 +97,9 @@ def trip_of(drive: Drive, *, upload_id: str, device: str | None) -> Trip:
         time_basis=drive.basis,
         device=device,
         synthetic=drive.synthetic,
-        warnings=(*said, *_slow(t_us)),
+        warnings=(*drive.warnings, *dropped, *repaired, *inferred, *shifted),
     )
+    return _with_slowness(trip)
 
 
 def _on_one_clock(fixes: Fixes, t_us: Ints, acc_ms2: Floats) -> tuple[Fixes, tuple[str, ...]]:
@@ -167,7 +167,8 @@ def _refuse_short_or_long(t_us: Ints) -> None:
 
 
 def _refuse_dead(acc_ms2: Floats) -> None:
-    if (acc_ms2 == acc_ms2[0]).all():
+    few = acc_ms2[:100]  # most sensors live, and these tell
+    if (few == few[0]).all() and (acc_ms2 == acc_ms2[0]).all():
         raise Refusal(
             Reason.SENSOR_DEAD, "all samples are equal: the accelerometer did not work, or the "
             "logger repeated one reading",
@@ -208,11 +209,11 @@ def _gravity_at(median_ms2: float) -> Gravity:
     )
 
 
-def _slow(t_us: Ints) -> tuple[str, ...]:
-    rate_hz = 1e6 / float(np.median(np.diff(t_us)))
-    if rate_hz >= SLOW_HZ:
-        return ()
-    return (f"{rate_hz:.2g} samples a second: too sparse for waveforms, counts as exposure only",)
+def _with_slowness(trip: Trip) -> Trip:
+    if trip.rate_hz >= SLOW_HZ:
+        return trip
+    said = f"{trip.rate_hz:.2g} samples a second: too sparse for waveforms, counts as exposure only"
+    return replace(trip, warnings=(*trip.warnings, said))
 
 
 def _quantised(fixes: Fixes, zero_us: int) -> tuple[Ints, Ints32, Ints32, Ints32, Ints32, Ints32]:

@@ -132,7 +132,7 @@ def from_rows(
         )
     if lost:
         said.append(f"{lost} of {rows.rows} rows could not be read and were dropped")
-    idle = 0 if sampled is None else int(np.count_nonzero(keep & ~sampled & ~_positioned(rows)))
+    idle = 0 if sampled is None else _idle(rows, np.flatnonzero(keep & ~sampled))
     if idle:
         said.append(f"{idle} of {rows.rows} rows held neither a sample nor a fix")
     t_us = rows.stamps.t_us
@@ -140,12 +140,20 @@ def from_rows(
     index = _undoubled(rows, t_us, index, said)
     taken = index if sampled is None else index[sampled[index]]
     acc = rows.acc_ms2
-    samples = np.empty((0, 3)) if acc is None else np.column_stack([a[taken] for a in acc])
+    samples = _columns(acc or (), taken)
     return Drive(
-        format, rows.stamps.basis, t_us[taken] if acc is not None else t_us[:0], samples,
+        format, rows.stamps.basis, t_us.take(taken) if acc is not None else t_us[:0], samples,
         _fixes(rows, t_us, index, said), part, gravity, device, synthetic, tuple(said),
         acc is not None,
     )  # fmt: skip
+
+
+def _columns(acc_ms2: tuple[Floats, ...], taken: Ints) -> Floats:
+    """Some rows of three columns, or none, as (n, 3); column by column, as they are used."""
+    samples = np.empty((3, taken.size if acc_ms2 else 0))
+    for column, out in zip(acc_ms2, samples, strict=False):  # three axes
+        column.take(taken, out=out, mode="clip")  # other modes would take it twice
+    return samples.T
 
 
 def _readable(rows: Rows) -> tuple[Bools, Bools | None, Bools]:
@@ -160,23 +168,25 @@ def _readable(rows: Rows) -> tuple[Bools, Bools | None, Bools]:
     whole = np.isfinite(x + y + z)
     if whole.all() and known.all():
         return known, None, ~known
-    absent = np.isnan(x) & np.isnan(y) & np.isnan(z)
-    broken = ~known | ~(whole | absent)
+    doubtful = np.flatnonzero(~(whole & known))
+    absent = np.isnan(x[doubtful]) & np.isnan(y[doubtful]) & np.isnan(z[doubtful])
+    broken = np.zeros(known.size, dtype=np.bool_)
+    broken[doubtful] = ~known[doubtful] | ~(whole[doubtful] | absent)
     return ~broken, whole, broken
 
 
-def _positioned(rows: Rows) -> Bools:
-    """Which rows state a position, right or wrong."""
+def _idle(rows: Rows, bare: Ints) -> int:
+    """How many of some rows state no position, right or wrong."""
     if rows.lat_deg is None or rows.lon_deg is None:
-        return np.zeros(rows.stamps.known.size, dtype=np.bool_)
-    return np.isfinite(rows.lat_deg + rows.lon_deg)
+        return bare.size
+    return int(np.count_nonzero(~np.isfinite(rows.lat_deg[bare] + rows.lon_deg[bare])))
 
 
 def _ordered(t_us: Ints, keep: Bools, said: list[str]) -> Ints:
     """Numbers of the kept rows by time; those of equal time stay as they were."""
     index = np.flatnonzero(keep)
-    t = t_us[index]
-    if t.size < 2 or (np.diff(t) >= 0).all():
+    t = t_us.take(index)
+    if t.size < 2 or (t[1:] >= t[:-1]).all():
         return index
     back_us = np.maximum.accumulate(t) - t
     behind = int(np.count_nonzero(back_us))
@@ -194,7 +204,8 @@ def _ordered(t_us: Ints, keep: Bools, said: list[str]) -> Ints:
 
 def _undoubled(rows: Rows, t_us: Ints, index: Ints, said: list[str]) -> Ints:
     """The rows without those that repeat the row before them in every value."""
-    same = np.flatnonzero(t_us[index[1:]] == t_us[index[:-1]])
+    t = t_us.take(index)
+    same = np.flatnonzero(t[1:] == t[:-1])
     if same.size == 0:
         return index
     now, before = index[same + 1], index[same]
@@ -212,9 +223,9 @@ def _undoubled(rows: Rows, t_us: Ints, index: Ints, said: list[str]) -> Ints:
 def _fixes(rows: Rows, t_us: Ints, index: Ints, said: list[str]) -> Fixes:
     if rows.lat_deg is None or rows.lon_deg is None:
         return NO_FIXES
+    index = index[np.isfinite(rows.lat_deg.take(index))]
+    index = index[np.isfinite(rows.lon_deg[index])]
     lat, lon = rows.lat_deg[index], rows.lon_deg[index]
-    stated = np.isfinite(lat + lon)
-    index, lat, lon = index[stated], lat[stated], lon[stated]
     real = _real(lat, lon, said)
     index = index[_moved(real, lat, lon) if rows.held else real]
     extra = (rows.lat_deg, rows.lon_deg, rows.speed_ms, rows.heading_deg, rows.accuracy_m)

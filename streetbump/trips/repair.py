@@ -35,8 +35,9 @@ def increasing(t_us: Ints, acc_ms2: Floats) -> tuple[Ints, Floats, tuple[str, ..
     >>> t.tolist(), a.ravel().tolist(), said
     ([0, 10, 20], [0.0, 2.0, 4.0], ('1 samples shared a time with others: averaged',))
     """
-    steps = np.diff(t_us)
-    running = steps[steps <= PAUSE_US]
+    running = np.diff(t_us)
+    if running.max(initial=0) > PAUSE_US:
+        running = running[running <= PAUSE_US]
     if running.size == 0:
         return t_us, acc_ms2, ()
     mean_us = float(running.mean())

@@ -108,12 +108,11 @@ def _felt_ms2(t_us: Ints, acc_ms2: Floats, edges_us: Ints) -> Floats:
     thin = max(1, int(len(t_us) * STEP_S / (16 * len(edges_us))))
     t_us, acc_ms2 = t_us[::thin], acc_ms2[::thin]
     starts = np.searchsorted(t_us, np.append(edges_us, edges_us[-1] + round(STEP_S * 1e6)))
-    total = np.zeros((len(t_us) + 1, 3))
-    np.cumsum(acc_ms2, axis=0, out=total[1:])
     count = np.diff(starts)
     there = count > 0
     mean = np.zeros((len(edges_us), 3))
-    mean[there] = np.diff(total[starts], axis=0)[there] / count[there, None]
+    for k, axis in enumerate(acc_ms2.T):  # three axes
+        mean[there, k] = np.add.reduceat(axis, starts[:-1][there]) / count[there]
     mean[there] -= mean[there].mean(axis=0)
     mean -= _boxcar(mean, DRIFT_S)
     mean[~there] = 0.0

@@ -8,6 +8,8 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +58,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 Bytes = NDArray[np.uint8]
 _BLOCK = LINE_BYTES // 2
 _CHUNK = 32 * _BLOCK
+_PLUS = ord("+")
 _ZIP_END = b"PK\x05\x06"
 _ZIP_END_REACH = 65_557  # the end record and the longest comment after it
 _HEADER_SIGNS = frozenset("°²³µ±")  # what loggers write in headers outside ASCII
@@ -73,8 +76,8 @@ class Text:
     Attributes
     ----------
     data : bytes
-    lines : int
-        Lines that hold something.
+    signs : int
+        Bytes below ``+`` that are no line ends: blanks, quotes and the like.
     head : tuple of str
         The first lines, without their ends.
     offsets : tuple of int
@@ -83,10 +86,16 @@ class Text:
     """
 
     data: bytes
-    lines: int
+    signs: int
     head: tuple[str, ...]
     offsets: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def lines(self) -> int:
+        """Lines that hold something."""
+        is_end = np.frombuffer(self.data, dtype=np.uint8) == 10
+        return int(np.count_nonzero(is_end[:-1] < is_end[1:])) + (not is_end[-1])
 
 
 def open_text(data: bytes) -> Text:
@@ -105,11 +114,11 @@ def open_text(data: bytes) -> Text:
     unix = decoded
     if b"\r" in decoded:
         unix = decoded.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    lines = _count_lines(unix)
-    if lines == 0:
+    ends, signs = _counted(unix)
+    if ends == len(unix):
         raise Refusal(Reason.EMPTY, "the file holds nothing: was the recording stopped at once?")
     head, offsets = _head(unix)
-    return Text(unix, lines, head, offsets, warnings)
+    return Text(unix, signs, head, offsets, warnings)
 
 
 def refuse_markup(data: bytes) -> None:
@@ -168,19 +177,19 @@ def _from_cp1252(data: bytes, cause: UnicodeDecodeError) -> tuple[bytes, tuple[s
     return decoded.encode(), ("text was in the Windows code page 1252",)
 
 
-def _count_lines(data: bytes) -> int:
-    """Lines that are not empty; refuses too many or too long ones, and control characters."""
+def _counted(data: bytes) -> tuple[int, int]:
+    """Line ends and signs; refuses too many or too long lines, and control characters."""
     codes = np.frombuffer(data, dtype=np.uint8)
-    ends = lines = 0
-    odd, sparse, after_end = b"\x7f" in data, False, True
+    ends = signs = 0
+    odd, sparse = b"\x7f" in data, False
     for k in range(0, codes.size, _CHUNK):  # a loop over chunks that a processor's cache holds
         part = codes[k : k + _CHUNK]
         is_end = part == 10
         count = int(np.count_nonzero(is_end))
         ends += count
-        lines += int(np.count_nonzero(is_end[:-1] > is_end[1:])) + (after_end and not is_end[0])
-        after_end = bool(is_end[-1])
-        odd |= int(np.count_nonzero(part < 32)) != count
+        more = int(np.count_nonzero(part < _PLUS)) - count
+        signs += more
+        odd |= more > 0 and int(np.count_nonzero(part < 32)) != count
         blocks = is_end[: part.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
         sparse |= not bool(blocks.any(axis=1).all())
     if odd:
@@ -189,7 +198,7 @@ def _count_lines(data: bytes) -> int:
         raise Refusal(Reason.ROW_LIMIT, f"more than {ROWS} rows: split the recording")
     if sparse:  # else no line is longer than two blocks
         _refuse_long_lines(codes)
-    return lines
+    return ends, signs
 
 
 def _refuse_control_characters(codes: Bytes) -> None:
@@ -225,13 +234,50 @@ def has_long_cells(data: bytes | memoryview, delimiter: str) -> bool:
     return False
 
 
+def plain_commas(text: Text, *, begin: int) -> tuple[int, bool] | None:
+    r"""How many commas stand between plain numbers from `begin` on, and whether one may be huge.
+
+    A plain number is at most `CELL_BYTES` out of ``0-9 . + - e E`` (and ``/``, which no parser
+    takes for one): what passes holds no quote, blank or word. None where anything else stands.
+    Only one with an exponent, or in a long row of characters, may be beyond any measurement.
+
+    >>> plain_commas(open_text(b"t\n-1.5,\n"), begin=2)
+    (1, False)
+    >>> plain_commas(open_text(b"t\n1e5,\n"), begin=2)
+    (1, True)
+    >>> plain_commas(open_text(b"t\nnan,\n"), begin=2) is None
+    True
+    """
+    codes = np.frombuffer(text.data, dtype=np.uint8)
+    head, body = codes[:begin], codes[begin:]
+    if text.signs > np.count_nonzero((head < _PLUS) & (head != 10)):
+        return None
+    commas, long, exponent = 0, False, False
+    for k in range(0, body.size, _CHUNK):  # a loop over chunks that a processor's cache holds
+        part = body[k : k + _CHUNK + 2 * CELL_BYTES]
+        if part.max() > ord("9"):
+            if not np.isin(part[part > ord("9")], (ord("e"), ord("E"))).all():
+                return None
+            exponent = True
+        is_comma = part == ord(",")
+        commas += int(np.count_nonzero(is_comma[:_CHUNK]))
+        words = is_comma[: part.size // 8 * 8].view(np.uint64) == 0
+        # 31 bytes without a comma hold three aligned words of eight without one
+        long |= bool((words[:-2] & words[1:-1] & words[2:]).any())
+    if long and has_long_cells(memoryview(text.data)[begin:], ","):
+        return None
+    return commas, long or exponent
+
+
 def _lengths(is_end: Bools) -> Ints:
     """How many bytes stand before, between and after the ends."""
     return np.diff(np.flatnonzero(is_end), prepend=-1, append=is_end.size) - 1
 
 
 def _head(data: bytes) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    raw = data[: HEAD_LINES * (LINE_BYTES + 1)].split(b"\n", HEAD_LINES)[:HEAD_LINES]
-    raw = raw if raw[-1] else raw[:-1]  # what follows the last line end is no line
-    offsets = np.concatenate(([0], np.cumsum([len(line) + 1 for line in raw])))
-    return tuple(line.decode() for line in raw), tuple(offsets.tolist())
+    offsets = [0]
+    while offsets[-1] < len(data) and len(offsets) <= HEAD_LINES:  # a loop over the first lines
+        end = data.find(b"\n", offsets[-1])
+        offsets.append((len(data) if end < 0 else end) + 1)
+    lines = (data[a : b - 1].decode() for a, b in pairwise(offsets))
+    return tuple(lines), tuple(offsets)

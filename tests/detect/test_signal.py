@@ -144,3 +144,12 @@ def test_fewer_than_two_samples_are_no_signal(made, prepared, samples):
 def test_moving_mean_of_a_constant_is_the_constant(width):
     """The ends are held, so a constant stays what it is, in one column or three."""
     assert moving_mean(np.full((20, 3), 4.2), width) == pytest.approx(np.full((20, 3), 4.2))
+
+
+def test_a_gap_of_a_slow_phone_masks_itself_only(made, prepared):
+    """A pause in a recording of one sample a second does not make the rest of it unusable."""
+    trip = made(rate_hz=1.0)
+    kept = np.delete(np.arange(len(trip.t_ns)), np.arange(20, 35))
+    signal = prepared(replace(trip, t_ns=trip.t_ns[kept], acc=trip.acc[kept]))
+    assert not signal.usable.all()
+    assert np.count_nonzero(~signal.usable) <= 2

@@ -11,12 +11,12 @@ import time
 import tracemalloc
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streetbump.commands import contents_of, trip_files
@@ -24,7 +24,8 @@ from streetbump.model import Reason, Rejected, Trip
 from streetbump.trips import bundle
 from streetbump.trips.bundle import open_bundle, packed, unzipped
 from streetbump.trips.refusal import Refusal
-from streetbump.trips.text import CELL_BYTES, has_long_cells
+from streetbump.trips.table import Columns, find_layout, read_columns
+from streetbump.trips.text import CELL_BYTES, has_long_cells, open_text
 
 from .kit import plain_csv, read_all, refusal_of, trip_in
 
@@ -353,6 +354,50 @@ def test_long_cells_are_found_across_chunks() -> None:
         text = b"1,\n" * ((32 * 8192) // 3) + b"," * (80 - shift)
         assert not has_long_cells(text + b"2" * 32 + b",", ",")
         assert has_long_cells(text + b"2" * 33 + b",", ",")
+
+
+def read_beside(cells: Sequence[str], other: str) -> tuple[Columns, Columns]:
+    """Cells as a column of a table of nothing else, and of one with a last row of some `other`."""
+    body = "a,b\n1,1\n" + "".join(f"1,{cell}\n" for cell in cells)
+    texts = [open_text(t.encode()) for t in (body, f"{body}1,{other}\n")]
+    alone, beside = (read_columns(t, find_layout(t), numbers=[0, 1]) for t in texts)
+    return alone, beside
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.text("0123456789.+-eE/", max_size=6)
+        | st.floats(allow_nan=False, allow_infinity=False).map(repr)
+        | st.text("0123456789", min_size=20, max_size=40),
+        max_size=20,
+    )
+)
+@example(["1e400"])
+@example(["9" * 31])
+@example(["0." + "1" * 31])
+def test_what_is_a_number_does_not_hang_on_its_table(cells: list[str]) -> None:
+    """A table of plain numbers gives, to the last bit, what it gives beside a row of words."""
+    alone, beside = read_beside(cells, '"no"')
+    assert alone.rows == len(cells) + 1 == beside.rows - 1
+    np.testing.assert_array_equal(alone.numbers[1], beside.numbers[1][:-1])
+
+
+@pytest.mark.parametrize("row", ["1", "1,2,3", "1,2,"])
+def test_misfits_among_plain_numbers_are_lost(row: str) -> None:
+    """A row with a field too few or too many is left out of a table of numbers, and counted."""
+    text = open_text(f"a,b\n1,2\n{row}\n3,4\n".encode())
+    columns = read_columns(text, find_layout(text), numbers=[0, 1])
+    assert (columns.rows, columns.lost) == (3, 1)
+    assert columns.numbers[1].tolist() == [2.0, 4.0]
+
+
+def test_misfits_that_even_out_are_lost() -> None:
+    """A row with a field too many does not stand in for one too few."""
+    text = open_text(b"a,b\n1,2\n3,4,5\n6\n7,8\n")
+    columns = read_columns(text, find_layout(text), numbers=[0, 1])
+    assert columns.lost == 2
+    assert columns.numbers[1].tolist() == [2.0, 8.0]
 
 
 def test_every_reason_is_explained() -> None:
