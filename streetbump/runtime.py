@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
-from streetbump.config import BoundaryFile, parse_city, shipped_city
+from streetbump.cityprofile import BoundaryFile, parse_city, shipped_city
 from streetbump.errors import ConfigError, StoreError
 from streetbump.sending import Desk
 from streetbump.stores.files import Files

@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pandas as pd
 
-from streetbump.config import CityProfile, FileChannel, Settings
+from streetbump.cityprofile import CityProfile, FileChannel
+from streetbump.config import Settings
 from streetbump.errors import CityError
 from streetbump.model import JoltClass, PlaceState, Receipt, RequestState, ServiceRequest
 from streetbump.stores import OutboxRow, PlaceRow, Store

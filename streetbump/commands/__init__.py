@@ -23,7 +23,8 @@ import pandas as pd
 from streetbump import runtime
 from streetbump.cluster.inventory import Inventory, read_inventory
 from streetbump.cluster.places import flagged
-from streetbump.config import Settings, parse_settings, shipped_city, shipped_settings
+from streetbump.cityprofile import shipped_city
+from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial
 from streetbump.model import PlaceState, Reason, Rejected, Trip, upload_id_of

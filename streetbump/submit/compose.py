@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from streetbump.config import CityProfile, GeoReportChannel, ServiceCode
+from streetbump.cityprofile import CityProfile, GeoReportChannel, ServiceCode
 from streetbump.errors import CityError
 from streetbump.model import STANDARD_GRAVITY_MS2, JoltClass, ServiceRequest
 from streetbump.submit.plan import PlaceFacts
@@ -59,7 +59,7 @@ def compose(facts: PlaceFacts, profile: CityProfile, *, marker: str) -> ServiceR
     CityError
         The city takes no such class, or the position is not finite: nothing to be composed.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> from streetbump.model import PlaceState
     >>> facts = PlaceFacts(
     ...     place_id="p1", episode=1, state=PlaceState.FLAGGED, lat_deg=42.36, lon_deg=-71.05,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
 import streetbump
-from streetbump.config import CityProfile, GeoReportChannel
+from streetbump.cityprofile import CityProfile, GeoReportChannel
 from streetbump.errors import CityError, ConfigError
 from streetbump.model import Reply, ServiceRequest
 from streetbump.submit.secret import Secret

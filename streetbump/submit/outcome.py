@@ -31,7 +31,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from streetbump.config import CityProfile, GeoReportChannel, ServiceCode
+from streetbump.cityprofile import CityProfile, GeoReportChannel, ServiceCode
 from streetbump.errors import CityError
 from streetbump.geo import distance_m
 from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
@@ -63,7 +63,7 @@ def outcome(
     now_utc : datetime
         With a zone; what a Retry-After date is measured from.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> from streetbump.model import ServiceRequest
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> reply = Reply(201, b'[{"service_request_id": 17}]', {"content-type": "application/json"})
@@ -221,7 +221,7 @@ def match(
 ) -> CityRequest | None:
     """The row that is, or covers, our request: by reference, else open and near; else None.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> match((), request=sent, profile=shipped_city("sandbox")) is None
     True
@@ -236,7 +236,7 @@ def duplicates(
 ) -> tuple[CityRequest, ...]:
     """Open requests of our service codes within the city's duplicate radius, nearest first.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> rows = read_requests(b'[{"service_request_id": 7, "lat": 1.0001, "long": 2.0}]', "")
     >>> [r.request_id for r in duplicates(rows, request=sent, profile=shipped_city("sandbox"))]
@@ -260,7 +260,7 @@ def _our_codes(request: ServiceRequest, profile: CityProfile) -> set[str]:
 def listed_codes(request: ServiceRequest, profile: CityProfile) -> tuple[str, ...]:
     """The codes to search this city's listings for.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> listed_codes(sent, shipped_city("sandbox"))
     ('POTHOLE',)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from streetbump.config import CityProfile
+from streetbump.cityprofile import CityProfile
 from streetbump.geo import distance_m, ecef_mm
 from streetbump.model import JoltClass, PlaceState, RequestState
 from streetbump.submit.routing import City, position_problem, route

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from streetbump.config import BBox, BoundaryFile, CityProfile, Radius
+from streetbump.cityprofile import BBox, BoundaryFile, CityProfile, Radius
 from streetbump.errors import ConfigError
 from streetbump.geo import MEAN_RADIUS_M, distance_m, local_m
 from streetbump.model import Floats
@@ -64,7 +64,7 @@ def route(lat_deg: float, lon_deg: float, *, pos_err_m: float, cities: Sequence[
     cities : sequence of City
         The profiles in use.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> route(42.0, -71.0, pos_err_m=3.0, cities=[City(shipped_city("sandbox"))]).city
     'sandbox'
     """

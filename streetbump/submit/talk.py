@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from streetbump.config import CityProfile
+from streetbump.cityprofile import CityProfile
 from streetbump.errors import CityError
 from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
 from streetbump.submit.outcome import (

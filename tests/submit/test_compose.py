@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streetbump.config import CityProfile, Contact, ServiceCode
+from streetbump.cityprofile import CityProfile, Contact, ServiceCode
 from streetbump.errors import CityError
 from streetbump.model import JoltClass, ServiceRequest
 from streetbump.submit.compose import at_least, compose, direction_words, marker, severity_word

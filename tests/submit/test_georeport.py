@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streetbump.config import CityProfile, Contact
+from streetbump.cityprofile import CityProfile, Contact
 from streetbump.errors import CityError, ConfigError
 from streetbump.model import Reply, ServiceRequest
 from streetbump.submit.georeport import GeoReport
@@ -321,7 +321,7 @@ def test_calls_are_spaced(city: Make, client: Open) -> None:
 
 def test_file_channel_has_no_client(city: Make) -> None:
     """A city without an endpoint has no client."""
-    from streetbump.config import FileChannel, parse_city  # the profile is built as text
+    from streetbump.cityprofile import FileChannel, parse_city  # the profile is built as text
 
     text = (
         'schema_version = 1\nname = "f"\ntitle = "F"\ntimezone = "UTC"\n[channel]\nkind = "file"\n'

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from streetbump.config import CityProfile
+from streetbump.cityprofile import CityProfile
 from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
 from streetbump.submit.outcome import duplicates, is_open, match, outcome, retry_after_s
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from streetbump.config import BBox, BoundaryFile, CityProfile, Radius
+from streetbump.cityprofile import BBox, BoundaryFile, CityProfile, Radius
 from streetbump.errors import ConfigError
 from streetbump.submit.routing import City, polygon_wkb, route
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from streetbump.config import CityProfile, ServiceCode
+from streetbump.cityprofile import CityProfile, ServiceCode
 from streetbump.model import JoltClass, Receipt, Reply, RequestState, ServiceRequest
 from streetbump.submit.georeport import GeoReport
 from streetbump.submit.sandbox import FaultName, Faults, Sandbox
