@@ -160,7 +160,9 @@ def placeholder_fault(template: str, known: frozenset[str]) -> str:
         return str(exc)
     unknown = sorted(names - known)
     if unknown:
-        return f"there is no {{{unknown[0]}}}; there is {', '.join(f'{{{k}}}' for k in sorted(known))}"
+        return (
+            f"there is no {{{unknown[0]}}}; there is {', '.join(f'{{{k}}}' for k in sorted(known))}"
+        )
     return ""
 
 
@@ -567,7 +569,9 @@ def _read(kind: type[_S], value: Any, path: str, wrong: list[str]) -> _S | None:
 
 def _read_value(hint: Any, value: Any, path: str, wrong: list[str]) -> Any:
     """A value of a field: tables are read key by key, so that each fault is found."""
-    records = [k for k in (hint, *get_args(hint)) if isinstance(k, type) and issubclass(k, _Checked)]
+    records = [
+        k for k in (hint, *get_args(hint)) if isinstance(k, type) and issubclass(k, _Checked)
+    ]
     origin = get_origin(hint)
     if origin is dict and records:
         return _read_tables(get_args(hint), value, path, wrong)

@@ -501,7 +501,9 @@ def _look_up(call: _Call, row: OutboxRow) -> Step:
 def _exchange(call: _Call, row: OutboxRow) -> Step:
     """Ask what number a token stands for by now."""
     known = _known_ids(call) - {row.token or ""}
-    receipt = talk.exchange(call.desk.connect(), row.token or "", known_ids=known)
+    receipt = talk.exchange(
+        call.desk.connect(), row.token or "", call.desk.profile, known_ids=known
+    )
     return _settle(call, row, receipt)
 
 

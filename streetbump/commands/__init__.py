@@ -21,9 +21,9 @@ from typing import Any
 import pandas as pd
 
 from streetbump import runtime
+from streetbump.cityprofile import shipped_city
 from streetbump.cluster.inventory import Inventory, read_inventory
 from streetbump.cluster.places import flagged
-from streetbump.cityprofile import shipped_city
 from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial

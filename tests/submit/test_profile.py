@@ -191,6 +191,7 @@ def test_shipped_profiles_are_sound(name: str) -> None:
 @pytest.mark.parametrize("name", ["en", "de", "es"])
 def test_languages_say_the_same(name: str) -> None:
     """Every language has the same words with the same blanks to fill."""
+
     def blanks(text: str) -> set[str]:
         return {n for _, n, _, _ in string.Formatter().parse(text) if n}
 

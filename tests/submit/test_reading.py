@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streetbump.errors import CityError
-from streetbump.submit.reading import read_requests, read_required, read_services
+from streetbump.submit.reading import read_questions, read_requests, read_services
 
 XML = (
     b"<service_requests%s><request><service_request_id%s>17</service_request_id></request>"
@@ -162,5 +162,7 @@ def test_required_attributes() -> None:
     json += b' true}, {"code": "B", "required": "false"}]}}'
     xml = b"<service_definition><service_code>1</service_code><attributes><attribute><code>A</code>"
     xml += b"<required>true</required></attribute></attributes></service_definition>"
-    assert read_required(json, "application/json") == read_required(xml, "text/xml") == ("A",)
-    assert read_required(b'{"service_code": 1, "attributes": []}', "") == ()
+    for body in (json, b"[" + json + b"]", xml):
+        asked = read_questions(body, "")
+        assert [q.code for q in asked if q.required] == ["A"]
+    assert read_questions(b'{"service_code": 1, "attributes": []}', "") == ()
