@@ -12,6 +12,7 @@ import ipaddress
 import re
 import string
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import resources
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -484,6 +485,7 @@ def _words_fault(words: dict[str, str]) -> str:
     return ""
 
 
+@cache
 def language(name: str) -> dict[str, str]:
     """The words of a shipped language, by what they say.
 

@@ -82,8 +82,8 @@ trip_options = _stacked(
                  help="Count each trip that names no device as a device of its own."),
 )  # fmt: skip
 city_option = click.option(
-    "--city", "cities", metavar="FILE|sandbox", multiple=True,
-    help="City profile (TOML), or the shipped practice city. May be repeated.",
+    "--city", "cities", metavar="FILE|FOLDER|sandbox", multiple=True,
+    help="City profile (TOML), a folder of them, or the shipped practice city. May be repeated.",
 )  # fmt: skip
 send_option = click.option(
     "--send", is_flag=True, help="Really send. Without it nothing leaves this machine."
@@ -330,7 +330,7 @@ def _session(
     settings = commands.load_settings(values["settings_path"])
     pool = width if width is not None else (os.cpu_count() or 1 if files > _MANY_FILES else 1)
     with ExitStack() as stack:
-        desks = [runtime.open_desk(name, environ=os.environ, stack=stack) for name in cities]
+        desks = runtime.open_desks(cities, environ=os.environ, stack=stack)
         executor: Executor = Serial()
         if strangers and sys.platform == "linux":
             executor = stack.enter_context(Limited(warm=pipeline.warm_up))

@@ -9,7 +9,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -18,8 +19,9 @@ from streetbump.cityprofile import BoundaryFile, parse_city, shipped_city
 from streetbump.errors import ConfigError, StoreError
 from streetbump.sending import Desk
 from streetbump.stores.files import Files
-from streetbump.submit.routing import City, polygon_wkb
+from streetbump.submit.routing import City, OtherArea, polygon_wkb, shapes_wkb
 from streetbump.submit.secret import load_key
+from streetbump.submit.streets import street_layer
 from streetbump.submit.talk import CityClient
 
 KEY_FILE_VARIABLE = "STREETBUMP_KEY_FILE"
@@ -143,11 +145,20 @@ def load_city(name: str) -> tuple[City, Path]:
     if not path.exists() and "." not in name and "/" not in name:
         return City(shipped_city(name)), Path()
     profile = parse_city(_read_text(path), where=str(path))
-    boundary = profile.boundary
-    if not isinstance(boundary, BoundaryFile):
-        return City(profile), path.parent
-    outline = path.parent / boundary.path
-    return City(profile, polygon_wkb(_read_text(outline), where=str(outline))), path.parent
+    folder = path.parent
+    boundary, streets = profile.boundary, profile.streets
+    outline = None
+    if isinstance(boundary, BoundaryFile):
+        outline = polygon_wkb(_read_text(folder / boundary.path), where=str(folder / boundary.path))
+    others = tuple(
+        OtherArea(o.owner, shapes_wkb(_read_text(folder / o.path), where=o.path), o.buffer_m)
+        for o in profile.other_owners
+    )
+    layer = None
+    if streets is not None:
+        text = _read_text(folder / streets.path)
+        layer = street_layer(text, name_field=streets.name_field, where=str(folder / streets.path))
+    return City(profile, outline, others, layer), folder
 
 
 def _read_text(path: Path) -> str:
@@ -157,6 +168,33 @@ def _read_text(path: Path) -> str:
         raise ConfigError(
             f"{path}: {getattr(exc, 'strerror', None) or 'is not UTF-8 text'}"
         ) from exc
+
+
+def open_desks(names: Sequence[str], *, environ: Mapping[str, str], stack: ExitStack) -> list[Desk]:
+    """The desks of several cities; a folder stands for every profile (``*.toml``) in it.
+
+    Raises
+    ------
+    ConfigError
+        A folder without profiles, or two profiles of one name.
+    """
+    files = [file for name in names for file in _profiles_in(name)]
+    desks = [open_desk(file, environ=environ, stack=stack) for file in files]
+    count = Counter(desk.city.name for desk in desks)
+    twice = next((name for name, n in count.items() if n > 1), None)
+    if twice is not None:
+        raise ConfigError(f"--city: two profiles have the name {twice}")
+    return desks
+
+
+def _profiles_in(name: str) -> list[str]:
+    path = Path(name)
+    if not path.is_dir():
+        return [name]
+    files = sorted(str(file) for file in path.glob("*.toml"))
+    if not files:
+        raise ConfigError(f"--city {name}: no profile (*.toml) in this folder")
+    return files
 
 
 def open_desk(name: str, *, environ: Mapping[str, str], stack: ExitStack) -> Desk:

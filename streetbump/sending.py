@@ -134,7 +134,10 @@ def _facts(
     unknown = float("nan")
     best = rows.sort_values(["n_devices", "hits", "cluster_id"]).iloc[-1] if len(rows) else None
     pos_err_m = unknown if best is None else float(best["pos_err_m"])
-    days, devices = _days_and_devices(place, hits, pos_err_m, cities)
+    routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
+    city = next((c for c in cities if c.name == routed.city), None)
+    days, devices = _days_and_devices(hits, "UTC" if city is None else city.profile.timezone)
+    street, cross_street = _street(place, city)
     state = PlaceState(place.state)
     if state is PlaceState.FLAGGED and len(days) < settings.flag.min_days:
         state = PlaceState.CANDIDATE
@@ -166,17 +169,23 @@ def _facts(
         synthetic=bool(rows["synthetic"].any()),
         obstacle_id=None,  # a flagged place has none; see cluster.places
         review=place.review,
+        street=street,
+        cross_street=cross_street,
     )
 
 
-def _days_and_devices(
-    place: PlaceRow, hits: list[pd.DataFrame], pos_err_m: float, cities: Sequence[City]
-) -> tuple[set[str], set[str]]:
+def _street(place: PlaceRow, city: City | None) -> tuple[str, str]:
+    """Where a place is in words, by the street layer of its city."""
+    if city is None or city.streets is None or city.profile.streets is None:
+        return "", ""
+    within_m = city.profile.streets.within_m
+    return city.streets.words(place.lat_deg, place.lon_deg, within_m=within_m)
+
+
+def _days_and_devices(hits: list[pd.DataFrame], zone: str) -> tuple[set[str], set[str]]:
     """City-local days and devices of the hits by named devices on dated trips."""
     if not hits:
         return set(), set()
-    routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
-    zone = next((c.profile.timezone for c in cities if c.name == routed.city), "UTC")
     rows = pd.concat(hits)
     named = rows[rows["device"].notna() & rows["dated"].astype(bool)]
     local = pd.to_datetime(named["t_utc_ns"], unit="ns", utc=True).dt.tz_convert(ZoneInfo(zone))

@@ -95,7 +95,7 @@ def one_url(profile: CityProfile, request_id: str) -> str:
 
 
 def list_arguments(profile: CityProfile, wanted: Wanted) -> dict[str, str]:
-    """The query arguments of a list, under the names of the city; what it cannot filter is left out.
+    """The query arguments of a list, under the city's names, as far as it can filter.
 
     >>> from streetbump.cityprofile import shipped_city
     >>> list_arguments(shipped_city("sandbox"), Wanted(codes=("A", "B"), status="open"))

@@ -279,8 +279,8 @@ def duplicates(
     radius_m = profile.limits.duplicate_radius_m
     found = [
         r for r in requests
-        if _has_id(r) and is_open(r, profile.dialect) and (not r.service_code or r.service_code in codes)
-        and _within(r, request, radius_m)
+        if _has_id(r) and is_open(r, profile.dialect) and _within(r, request, radius_m)
+        and (not r.service_code or r.service_code in codes)
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda r: (_distance_m(r, request), r.request_id or "")))
 

@@ -47,6 +47,8 @@ class PlaceFacts:
         What to look at first, m/s².
     obstacle_id : str or None
         Known obstacle of the same class that explains it.
+    street, cross_street : str
+        Where it is in words, by the city's street layer; empty when there is none.
     review : str or None
         What a person decided: ``approved``, ``held``, ``rejected``, or None.
     """
@@ -74,6 +76,8 @@ class PlaceFacts:
     synthetic: bool
     obstacle_id: str | None = None
     review: str | None = None
+    street: str = ""
+    cross_street: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,6 +239,9 @@ def _decide(place: PlaceFacts, *, cities: Sequence[City], row: OutboxFacts | Non
     problem = _city_problem(place, profile)
     if problem:
         return _decision(place, Action.SKIP, problem, routed.city)
+    if profile.needs_address and not place.street:
+        why = f"{profile.name} wants an address, and no named street is near: for a person"
+        return _decision(place, Action.HOLD, why, routed.city)
     if row is not None and row.waiting:
         return _decision(place, Action.WAIT, "the city asked to wait", routed.city)
     return _decision(place, Action.SEND, _evidence(place), routed.city)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -143,8 +143,9 @@ def _rows(body: bytes, content_type: str, kind: _Kind, dialect: Dialect) -> list
         raise CityError("the body is an HTML page")
     # By content: not every server labels its JSON or XML as such.
     read = _xml_rows if text.startswith(b"<") else _json_rows
-    known = kind.fields | {name.partition(".")[0] for name in dialect.aliases}
-    return _checked(read(text, kind, (*dialect.wrappers, *kind.wrappers)), known)
+    own = {name.partition(".")[0] for name in dialect.aliases}
+    wanted = replace(kind, fields=kind.fields | own)
+    return _checked(read(text, wanted, (*dialect.wrappers, *kind.wrappers)), wanted.fields)
 
 
 def _checked(rows: list[_Row], known: Collection[str]) -> list[_Row]:
@@ -185,9 +186,10 @@ def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
     ``[…]``, ``{"service_requests": […]}``, ``{"service_requests": {"request": {…}}}``,
     ``{"request": […]}`` and a bare object all occur.
     """
+    if kind.single == "attribute" and isinstance(value, list) and len(value) == 1:
+        inner = value[0]  # [{"service_code": …, "attributes": […]}]
+        value = inner if isinstance(inner, dict) and set(wrappers) & set(inner) else value
     for name in wrappers:
-        if kind is _ATTRIBUTES and isinstance(value, list) and len(value) == 1:
-            value = value[0] if set(value[0]) & set(wrappers) else value  # [{"attributes": …}]
         if isinstance(value, dict) and isinstance(value.get(name), dict | list):
             value = value[name]
     if isinstance(value, dict) and ("errors" in value or "error" in value):
@@ -263,7 +265,9 @@ def _xml_rows(text: bytes, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
 
 def _outermost(element: Element, kind: _Kind) -> Iterator[Element]:
     """The elements that are records, not looking inside them."""
-    if kind.fields & {_name(child) for child in element if not len(child)} or (len(element) and _name(element) == kind.single and not any(len(e) for e in element)):
+    leaves = {_name(child) for child in element if not len(child)}
+    named_so = _name(element) == kind.single and leaves and len(leaves) == len(element)
+    if kind.fields & leaves or named_so:
         yield element
     else:
         for child in element:

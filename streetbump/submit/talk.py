@@ -182,9 +182,9 @@ def answers_problem(questions: Sequence[Question], service: ServiceCode) -> list
             continue
         keys = {key for key, _ in asked[code].values}
         given = answer.values() if isinstance(answer, dict) else answer
-        for value in [given] if isinstance(given, str) else given:
-            if keys and value not in keys and "{" not in value:
-                wrong.append(f"{code} does not take {value!r}{_choices(asked[code])}")
+        values = [given] if isinstance(given, str) else list(given)
+        unknown = [v for v in values if keys and v not in keys and "{" not in v]
+        wrong += [f"{code} does not take {v!r}{_choices(asked[code])}" for v in unknown]
     return wrong
 
 
