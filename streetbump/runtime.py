@@ -10,19 +10,26 @@ import secrets
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from streetbump.cityprofile import BoundaryFile, parse_city, shipped_city
+from streetbump.cityprofile import BoundaryFile, CityProfile, parse_city, shipped_city
 from streetbump.errors import ConfigError, StoreError
 from streetbump.sending import Desk
 from streetbump.stores.files import Files
 from streetbump.submit.routing import City, OtherArea, polygon_wkb, shapes_wkb
-from streetbump.submit.secret import load_key
+from streetbump.submit.secret import Secret, load_key
 from streetbump.submit.streets import street_layer
 from streetbump.submit.talk import CityClient
+
+if TYPE_CHECKING:
+    from streetbump.submit.georeport import Pace
+    from streetbump.submit.probe import Finding
 
 KEY_FILE_VARIABLE = "STREETBUMP_KEY_FILE"
 _KEY_BYTES = 32
@@ -200,15 +207,52 @@ def _profiles_in(name: str) -> list[str]:
 def open_desk(name: str, *, environ: Mapping[str, str], stack: ExitStack) -> Desk:
     """The desk of a city: its profile, and the one client that keeps its pace.
 
-    The client is opened when something is due, and closed with `stack`.
+    The client is opened when something is due, and closed with `stack`. Cities behind one host
+    share its pace.
     """
     city, folder = load_city(name)
     key = load_key(city.profile, environ=environ, folder=folder)
 
     @cache
     def connect() -> CityClient:
-        from streetbump.submit.georeport import GeoReport
-
-        return stack.enter_context(GeoReport(city.profile, key=key))
+        return _client(city.profile, key, stack)
 
     return Desk(city, connect, folder)
+
+
+def _client(profile: CityProfile, key: Secret | None, stack: ExitStack) -> CityClient:
+    from streetbump.submit.georeport import GeoReport
+
+    host = urlsplit(getattr(profile.channel, "endpoint", "")).netloc.lower()
+    return stack.enter_context(GeoReport(profile, key=key, pace=_pace_of(host)))
+
+
+@cache
+def _pace_of(host: str) -> Pace:
+    from streetbump.submit.georeport import Pace
+
+    return Pace()
+
+
+def probe_city(
+    name: str, *, environ: Mapping[str, str], stack: ExitStack
+) -> tuple[CityProfile, Iterator[Finding]]:
+    """A city's profile, and what its endpoint shows of it, read by read. Creates nothing.
+
+    A key that the profile names and that is not there is a finding, as most reads need none.
+    """
+    from streetbump.submit.probe import Finding, probe
+
+    city, folder = load_city(name)
+
+    def findings() -> Iterator[Finding]:
+        key = None
+        try:
+            key = load_key(city.profile, environ=environ, folder=folder)
+            yield Finding("key", "ok", "found" if key else "the profile names none")
+        except ConfigError as exc:
+            yield Finding("key", "fails", str(exc))
+        now_utc = datetime.fromtimestamp(now_ns() / 1e9, UTC)
+        yield from probe(lambda p: _client(p, key, stack), city.profile, now_utc=now_utc)
+
+    return city.profile, findings()

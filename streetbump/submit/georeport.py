@@ -39,6 +39,14 @@ _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11")
 _ACCEPT = {"json": "application/json", "xml": "text/xml, application/xml"}
 
 
+class Pace:
+    """One call at a time, and a pause between two; shared by the clients of one host."""
+
+    def __init__(self) -> None:
+        self.one_call = threading.Lock()
+        self.free_at = 0.0  # monotonic seconds
+
+
 class GeoReport:
     """One city's endpoint. Keep one per city: it spaces its own calls by `min_interval_s`.
 
@@ -52,6 +60,8 @@ class GeoReport:
         Replaces the network in tests.
     clock, sleep : callable
         Monotonic seconds, and how to wait for them to pass.
+    pace : Pace or None
+        Give the same one to all clients of a host; else this client keeps its own.
     """
 
     def __init__(
@@ -62,11 +72,11 @@ class GeoReport:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        pace: Pace | None = None,
     ) -> None:
         self._profile, self._channel, self._key = profile, channel_of(profile), key
         self._clock, self._sleep = clock, sleep
-        self._free_at = clock()
-        self._one_call = threading.Lock()
+        self._pace = Pace() if pace is None else pace
         self._client = _new_client(profile, transport)
         self._log_filters = (_NoKey(key),) if key is not None else ()
         for name, no_key in product(_LOGGERS, self._log_filters):
@@ -159,12 +169,12 @@ class GeoReport:
         return {channel.key_header: channel.key_prefix + self._key.reveal()}
 
     def _call(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        with self._one_call:
-            self._sleep(max(0.0, self._free_at - self._clock()))
+        with self._pace.one_call:
+            self._sleep(max(0.0, self._pace.free_at - self._clock()))
             try:
                 reply = _exchange(self._client, self._profile, method, url, headers, body)
             finally:
-                self._free_at = self._clock() + self._profile.limits.min_interval_s
+                self._pace.free_at = self._clock() + self._profile.limits.min_interval_s
         return self._without_key(reply)
 
     def _without_key(self, reply: Reply) -> Reply:

@@ -31,7 +31,7 @@ from streetbump.submit.outcome import (
 )
 from streetbump.submit.reading import Question, read_questions, read_services
 
-_PAGE_SIZES = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
+PAGE_SIZES = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
 """Lengths at which known servers cut a list, silently. A list this long may have been cut."""
 _LIST_MAX = 1000
 """GeoReport v2: a list holds at most 1,000 requests."""
@@ -47,6 +47,10 @@ _GIVE_UP = 7
 
 class CityClient(Protocol):
     """What a conversation needs; :class:`streetbump.submit.georeport.GeoReport` is one."""
+
+    def discovery(self) -> Reply:
+        """What the city says of its endpoints."""
+        ...
 
     def services(self) -> Reply:
         """The service list."""
@@ -307,7 +311,7 @@ def _one_list(client: CityClient, profile: CityProfile, arguments: dict[str, str
 
 def _cut(count: int, page_limit: int | None) -> str:
     """Why a list of this length may be cut; empty when it is whole."""
-    full = count >= page_limit if page_limit else count in _PAGE_SIZES or count > _LIST_MAX
+    full = count >= page_limit if page_limit else count in PAGE_SIZES or count > _LIST_MAX
     return f"the list of {count} requests may be cut at a page limit" if full else ""
 
 

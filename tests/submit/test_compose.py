@@ -72,7 +72,7 @@ def test_fields_in_sending_order(request_for: For, city: Make) -> None:
 
 
 def test_fields_follow_the_dialect(request_for: For, city: Make) -> None:
-    """Repeated attributes, few decimals, our reference as a key, answers by severity, the street."""
+    """Repeated attributes, decimals, our reference as a key, answers by severity, a street."""
     answers = {"M": ["x", "y"], "DEPTH": {"LOW": "a", "MEDIUM": "b", "HIGH": "c"}, "ID": "{ref}"}
     profile = city(
         services={JoltClass.POTHOLE: ServiceCode(code="{7}", name="P", attributes=answers)},
