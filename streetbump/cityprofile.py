@@ -519,7 +519,11 @@ def parse_city(text: str, *, where: str) -> CityProfile:
       channel: is missing
       services: is missing
     """
-    value = parse_toml(text, where=where)
+    return city_of(parse_toml(text, where=where), where=where)
+
+
+def city_of(value: dict[str, Any], *, where: str) -> CityProfile:
+    """A city profile from the tables of a TOML text. Raises as :func:`parse_city`."""
     wrong: list[str] = []
     profile = _read(CityProfile, value, "", wrong)
     if wrong or profile is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ import msgspec
 
 from streetbump.cityprofile import (
     REQUEST_FIELDS,
+    Answer,
     BBox,
     CityProfile,
     Dialect,
@@ -182,9 +183,7 @@ class _Probe:
         words = _LIKELY_NAMES.get(cls, ())
         listed = list(self._listed.values())
         likely = [s for s in listed if any(word in s.name.casefold() for word in words)]
-        named = ", ".join(
-            f"{s.code} {s.name!r}" for s in (likely or listed)[:8]
-        )
+        named = ", ".join(f"{s.code} {s.name!r}" for s in (likely or listed)[:8])
         said = f"code {service.code!r} is not in the list; there is {named}"
         table = f"services.{cls.value}"
         mend = tuple(
@@ -250,17 +249,27 @@ class _Probe:
         return {name: value for name, value in pages.items() if name}
 
     def _bad_list(self, reply: Reply, problem: str) -> Finding:
-        if reply.status == 404 and reply.body.strip() and "html" not in type_of(reply):
-            text = _quoted(what_it_says(reply)[:60])
-            lines = ("status = 404", f"text = {text}", 'means = "none"  # if it says so')
-            mend = tuple(("[dialect.answers]", line) for line in lines)
-            return Finding("list", "deviates", problem, mend)
+        none = self._none_by_404("list", reply, problem)
+        if none is not None:
+            return none
         week = Wanted(since=self.now_utc - 7 * _DAY, until=self.now_utc + _DAY)
         self._rows = self._asked(self.profile, week)[1]
         if self._rows:
             said = f"{problem}: one bad record may spoil it; the last 7 days can be read"
             return Finding("list", "fails", said, (("limits", "lookback_days = 7"),))
         return Finding("list", "fails", problem)
+
+    def _none_by_404(self, asked: str, reply: Reply, problem: str) -> Finding | None:
+        """The finding that this city says "none" with a 404, which the profile then knows."""
+        text = what_it_says(reply)[:60]
+        if reply.status != 404 or not reply.body.strip() or "html" in type_of(reply):
+            return None
+        answer = Answer(status=404, text=text, means="none")
+        answers = (*self.profile.dialect.answers, answer)
+        self.profile = _with_dialect(self.profile, answers=answers)
+        lines = ("status = 404", f"text = {_quoted(text)}", 'means = "none"  # if it says so')
+        said = f"{problem}: an empty list, if that is what it says"
+        return Finding(asked, "deviates", said, tuple(("[dialect.answers]", ln) for ln in lines))
 
     def _shape(self, reply: Reply) -> Iterator[Finding]:
         raw = fields_of(reply.body, type_of(reply), dialect=self.profile.dialect)
@@ -296,6 +305,7 @@ class _Probe:
 
     def filters(self) -> Iterator[Finding]:
         """Each filter of the profile alone: kept to, ignored, refused, or not to be told."""
+        yield from self._empty()
         dialect, bad = self.profile.dialect, []
         for name, (wanted, keeps) in self._trials().items():
             if name not in dialect.filters:
@@ -324,6 +334,18 @@ class _Probe:
             line = ", ".join(f"{k} = {_quoted(v)}" for k, v in kept.items())
             said = f"left without {', '.join(bad)}: rows are filtered again here in any case"
             yield Finding("filters", "deviates", said, (("dialect", f"filters = {{ {line} }}"),))
+
+    def _empty(self) -> Iterator[Finding]:
+        """How the city says that there is nothing: asked for a day before there was any city."""
+        day = datetime(1990, 1, 1, tzinfo=UTC)
+        arguments = list_arguments(self.profile, Wanted(since=day, until=day + _DAY))
+        reply = self._client.requests(**arguments, **self._first_page())
+        if means(reply, self.profile.dialect) == "none":
+            return
+        problem = problem_of(reply, self.profile.dialect)
+        none = self._none_by_404("empty list", reply, problem) if problem else None
+        if none is not None:
+            yield none
 
     def _trials(self) -> dict[str, tuple[Wanted, Callable[[CityRequest], bool]]]:
         """A question for each filter, and what every row of an honest answer fulfils."""
