@@ -6,14 +6,17 @@ The first half are the client's eleven rules, one test each by number; the secon
 from __future__ import annotations
 
 import re
+import sqlite3
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streetbump import runtime
 from streetbump.cityprofile import CityProfile, city_of
 from streetbump.model import Receipt, Reply, RequestState, ServiceRequest
 from streetbump.submit.georeport import GeoReport
@@ -29,7 +32,16 @@ from streetbump.submit.talk import (
     read_status,
     send,
 )
-from tests.submit.dialects import FAMILIES, City, DjangoLike, PerlLike, PhpLike
+from tests.conftest import Workshop, import_inventory, take_in
+from tests.submit.dialects import (
+    FAMILIES,
+    Answer,
+    City,
+    DjangoLike,
+    PerlLike,
+    PhpLike,
+    as_json,
+)
 
 S = RequestState
 For = Callable[..., ServiceRequest]
@@ -184,6 +196,37 @@ def findings(one: Town) -> list[Finding]:
 # -------------------------------------------------------------------------- the eleven rules
 
 
+def test_rule_1_the_outbox_knows_before_the_city_hears(workshop: Workshop, tmp_path: Path) -> None:
+    """At every POST the outbox holds that very request as sending: no byte goes out before."""
+    city = DjangoLike()
+    seen: list[set[str]] = []
+    create = city.create
+
+    def remember(call: Any) -> Any:
+        with sqlite3.connect(tmp_path / "s.db") as store:
+            rows = store.execute("select marker from outbox where state = 'sending'")
+            seen.append({marker for (marker,) in rows if marker in call.args["description"]})
+        return create(call)
+
+    city.create = remember  # type: ignore[method-assign]
+    world = 'boundary = { kind = "bbox", west = -180, south = -90, east = 180, north = 90 }'
+    with city.running(), ExitStack() as stack:
+        tables = merged(tomllib.loads(PLAIN), tomllib.loads(city.toml))
+        text = "\n".join([PLAIN.replace(PLAIN.splitlines()[6], world), city.toml])
+        text = text.replace('channel = { kind = "georeport", endpoint = "http://127.0.0.1/" }', "")
+        text = text.replace("[channel]", f'[channel]\nkind = "georeport"\nendpoint = "{city.url}"')
+        assert set(tomllib.loads(text)) == set(tables)
+        (tmp_path / "town.toml").write_text(text)
+        desk = runtime.open_desk(
+            str(tmp_path / "town.toml"), environ={"KEY": KEY.reveal()}, stack=stack
+        )
+        session = workshop.open(desks=[desk])
+        import_inventory(session)
+        take_in(session, allow_send=True)
+        assert len(seen) == len(city.ours()) == 5
+        assert all(len(markers) == 1 for markers in seen)
+
+
 class Says(City):
     """A city that answers the POST as it is told, and stores it or not."""
 
@@ -196,8 +239,6 @@ class Says(City):
         self.stores = stores
 
     def answer(self, call: Any) -> Any:
-        from tests.submit.dialects import Answer, as_json
-
         path = call.path.removeprefix("/v2/").removesuffix(".json")
         if path == "services":
             return as_json(self.services())
