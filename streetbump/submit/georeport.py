@@ -25,6 +25,7 @@ from streetbump.cityprofile import CityProfile
 from streetbump.errors import CityError
 from streetbump.model import Reply, ServiceRequest
 from streetbump.submit.dialect import channel_of, form, one_url, post_url, read_url
+from streetbump.submit.routing import position_problem
 from streetbump.submit.secret import Secret
 
 if TYPE_CHECKING:
@@ -129,8 +130,9 @@ class GeoReport:
         Raises
         ------
         CityError
-            Before anything is sent: the profile is not live, is another city's, or the request
-            comes from simulated trips and the endpoint is not on this machine.
+            Before anything is sent: the profile is not live, is another city's, the request has
+            no position on Earth, or it comes from simulated trips and the endpoint is not on this
+            machine.
         """
         self._refuse(request)
         fields = list(request.fields)
@@ -147,6 +149,9 @@ class GeoReport:
             raise CityError(f"a request for {request.city} must not go to {name}")
         if not self._profile.live:
             raise CityError(f"{name} is not live: set `live = true` in its profile to send")
+        problem = position_problem(request.lat_deg, request.lon_deg, 0.0)
+        if problem:
+            raise CityError(f"{name}: {problem}")
         if request.synthetic and not self._profile.loopback:
             raise CityError(f"{name}: simulated trips are only sent to this machine")
 

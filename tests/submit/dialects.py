@@ -273,22 +273,25 @@ means = "retry"
         if path == "services":
             return as_json(self.services())
         if path == "requests" and call.method == "POST" and "service_code" in call.args:
-            if call.args.get("api_key") != "s3cret-key":
-                return as_json([{"code": 403, "description": "clients/unknownClient"}], 403)
-            if self.deadlocks:
-                self.deadlocks -= 1
-                said = "SQLSTATE[40001]: Deadlock found when trying to get lock"
-                return as_json([{"code": 400, "description": said}], 400)
-            row = self.add(call.args)
-            if not dot:
-                return Answer(200, HTML_PAGE, HTML)
-            return as_json([{"service_request_id": row["service_request_id"]}])
+            return self.create(call)
         if path == "requests":
             if call.query.get("service_code", "7") not in {"7", "9"}:
                 return as_json([{"code": 404, "description": "unknownService"}], 404)
             return Answer(200, "") if self.poisoned else as_json(self.listed(call.query, "status"))
         rows = self.by_id(path.rpartition("/")[2])
         return as_json(rows, 200 if rows else 404)
+
+    def create(self, call: Call) -> Answer:
+        if call.args.get("api_key") != "s3cret-key":
+            return as_json([{"code": 403, "description": "clients/unknownClient"}], 403)
+        if self.deadlocks:
+            self.deadlocks -= 1
+            said = "SQLSTATE[40001]: Deadlock found when trying to get lock"
+            return as_json([{"code": 400, "description": said}], 400)
+        row = self.add(call.args)
+        if "." not in call.path.rpartition("/")[2]:
+            return Answer(200, HTML_PAGE, HTML)
+        return as_json([{"service_request_id": row["service_request_id"]}])
 
 
 class DrupalLike(City):

@@ -208,7 +208,7 @@ def test_rule_1_the_outbox_knows_before_the_city_hears(workshop: Workshop, tmp_p
             seen.append({marker for (marker,) in rows if marker in call.args["description"]})
         return create(call)
 
-    city.create = remember  # type: ignore[method-assign]
+    city.create = remember
     world = 'boundary = { kind = "bbox", west = -180, south = -90, east = 180, north = 90 }'
     with city.running(), ExitStack() as stack:
         tables = merged(tomllib.loads(PLAIN), tomllib.loads(city.toml))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import string
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from streetbump import cityprofile
 from streetbump.cityprofile import (
     CityProfile,
     GeoReportChannel,
@@ -198,3 +202,36 @@ def test_languages_say_the_same(name: str) -> None:
     words, english = language(name), language("en")
     assert {k: blanks(v) for k, v in words.items()} == {k: blanks(v) for k, v in english.items()}
     assert all(v.isprintable() for v in words.values())
+
+
+TABLES = {
+    "The profile itself": [cityprofile.CityProfile],
+    "`[boundary]`": [cityprofile.BBox, cityprofile.Radius, cityprofile.BoundaryFile],
+    "`[[except]]`": [cityprofile.OtherOwner],
+    "`[streets]`": [cityprofile.Streets],
+    "`[channel]`": [cityprofile.GeoReportChannel, cityprofile.FileChannel],
+    "`[services.CLASS]`": [cityprofile.ServiceCode],
+    "`[dialect]`": [cityprofile.Dialect],
+    "`[[dialect.answers]]`": [cityprofile.Answer],
+    "`[limits]`": [cityprofile.Limits],
+    "`[contact]`": [cityprofile.Contact],
+}
+
+
+def test_every_key_stands_in_the_documentation_and_no_other() -> None:
+    """docs/cities.md has a table for each table of a profile, with exactly its keys."""
+    page = (Path(__file__).parents[2] / "docs" / "cities.md").read_text("utf-8")
+    sections = dict(re.findall(r"^### (.+)\n([^#]*)", page, flags=re.MULTILINE))
+    for title, kinds in TABLES.items():
+        cells = re.findall(r"^\| (`.+?) \|", sections[title], flags=re.MULTILINE)
+        told = {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
+        keys = {f.encode_name for kind in kinds for f in msgspec.structs.fields(kind)}
+        tags = {kind.__struct_config__.tag_field for kind in kinds} - {None}
+        assert told == keys | tags, title
+
+
+def test_documented_example_is_a_profile() -> None:
+    """The first profile of docs/cities.md is read as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "cities.md").read_text("utf-8")
+    text = page.split("```toml\n")[1].split("```")[0]
+    assert parse_city(text, where="cities.md").service_for("pothole") is not None
