@@ -253,6 +253,6 @@ def probe_city(
         except ConfigError as exc:
             yield Finding("key", "fails", str(exc))
         now_utc = datetime.fromtimestamp(now_ns() / 1e9, UTC)
-        yield from probe(lambda p: _client(p, key, stack), city.profile, now_utc=now_utc)
+        yield from probe(lambda p: _client(p, key, stack), city, now_utc=now_utc)
 
     return city.profile, findings()

@@ -18,11 +18,9 @@ import msgspec
 from streetbump.cityprofile import (
     REQUEST_FIELDS,
     Answer,
-    BBox,
     CityProfile,
     Dialect,
     GeoReportChannel,
-    Radius,
     ServiceCode,
 )
 from streetbump.errors import CityError
@@ -32,6 +30,7 @@ from streetbump.submit.dialect import Wanted, list_arguments, post_url
 from streetbump.submit.outcome import means, rows_of, status_of, what_it_says
 from streetbump.submit.plan import PlaceFacts
 from streetbump.submit.reading import Question, fields_of, read_questions, read_services
+from streetbump.submit.routing import City, middle
 from streetbump.submit.talk import (
     PAGE_SIZES,
     CityClient,
@@ -72,7 +71,7 @@ class Finding:
 
 
 def probe(
-    connect: Callable[[CityProfile], CityClient], profile: CityProfile, *, now_utc: datetime
+    connect: Callable[[CityProfile], CityClient], city: City, *, now_utc: datetime
 ) -> Iterator[Finding]:
     """Each finding about a city, as it is made. Reads only: nothing is created.
 
@@ -81,7 +80,7 @@ def probe(
     connect : callable
         A client for a profile; called again for variants of it, which must share one pace.
     """
-    probing = _Probe(connect, profile, now_utc)
+    probing = _Probe(connect, city.profile, now_utc, middle(city))
     for part in (probing.services, probing.discovery, probing.classes, probing.listing,
                  probing.filters, probing.one, probing.sample):  # fmt: skip
         yield from part()
@@ -112,6 +111,7 @@ class _Probe:
     connect: Callable[[CityProfile], CityClient]
     profile: CityProfile
     now_utc: datetime
+    here: tuple[float, float]  # latitude and longitude of the sample
     stopped: bool = False
     _listed: dict[str, CityService] = field(default_factory=dict)
     _rows: tuple[CityRequest, ...] = ()
@@ -409,7 +409,10 @@ class _Probe:
     def sample(self) -> Iterator[Finding]:
         """What would be posted for a pothole, without the key."""
         cls = next(iter(self.profile.services))
-        lat_deg, lon_deg = _middle_of(self.profile)
+        if self.profile.needs_address and self.profile.streets is None:
+            said = "this city wants one: without a street layer every place is for a person"
+            yield Finding("address", "fails", said, (("streets", 'path = "streets.geojson"'),))
+        lat_deg, lon_deg = self.here
         day = self.now_utc.date().isoformat()
         facts = PlaceFacts(
             place_id="sample", episode=1, state=PlaceState.FLAGGED, lat_deg=lat_deg,
@@ -469,14 +472,3 @@ def _answer_line(question: Question) -> str:
 def _quoted(text: str) -> str:
     """Text as a TOML string; JSON's is one, as no control character is in it."""
     return msgspec.json.encode(text).decode()
-
-
-def _middle_of(profile: CityProfile) -> tuple[float, float]:
-    boundary = profile.boundary
-    if isinstance(boundary, Radius):
-        return boundary.lat_deg, boundary.lon_deg
-    if isinstance(boundary, BBox):
-        width = (boundary.east - boundary.west) % 360 or 360
-        middle = (boundary.west + width / 2 + 180) % 360 - 180
-        return (boundary.south + boundary.north) / 2, middle
-    return 0.0, 0.0  # of a file: whoever reads files knows better; only a sample

@@ -131,6 +131,24 @@ def _plane_at(lat_deg: float, lon_deg: float) -> Callable[[Floats], Floats]:
     return plane
 
 
+def middle(city: City) -> tuple[float, float]:
+    """A position inside a city, degrees: the middle of a box or circle, somewhere in a polygon.
+
+    >>> from streetbump.cityprofile import shipped_city
+    >>> middle(City(shipped_city("sandbox")))
+    (0.0, 0.0)
+    """
+    boundary = city.profile.boundary
+    if isinstance(boundary, Radius):
+        return boundary.lat_deg, boundary.lon_deg
+    if isinstance(boundary, BBox):
+        width = (boundary.east - boundary.west) % 360 or 360
+        lon_deg = (boundary.west + width / 2 + 180) % 360 - 180
+        return (boundary.south + boundary.north) / 2, lon_deg
+    point = _geometry(_polygon_of(city, boundary)).representative_point()
+    return float(point.y), float(point.x)
+
+
 def position_problem(lat_deg: float, lon_deg: float, pos_err_m: float) -> str:
     """Why a position cannot be sent to anybody; empty when it can.
 

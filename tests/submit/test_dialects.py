@@ -22,6 +22,7 @@ from streetbump.model import Receipt, Reply, RequestState, ServiceRequest
 from streetbump.submit.georeport import GeoReport
 from streetbump.submit.outcome import is_open, rows_of, status_of
 from streetbump.submit.probe import Finding, mended, probe
+from streetbump.submit.routing import City as Place
 from streetbump.submit.secret import Secret
 from streetbump.submit.talk import (
     check_service,
@@ -187,7 +188,7 @@ def findings(one: Town) -> list[Finding]:
         return list(
             probe(
                 lambda profile: stack.enter_context(GeoReport(profile, key=KEY)),
-                one.profile,
+                Place(one.profile),
                 now_utc=datetime.now(UTC),
             )
         )
@@ -456,6 +457,26 @@ def test_rule_9_pages_are_turned_until_the_end(town: Callable[..., Town], reques
     result = stuck.existing(request)
     assert (result.found, result.certain) == (None, False)
     assert "same page again" in result.why
+
+
+def test_rule_9_place_filters_go_out_under_the_citys_names(
+    town: Callable[..., Town], request_for: For
+) -> None:
+    """A city that can search around a place is asked so; rows from afar show that it did not."""
+    text = """
+[dialect]
+filters = { lat = "latitude", long = "longitude", radius = "within", bbox = "box" }
+by_id = "query"
+"""
+    one = town(Says(201, "[]"), text, key=None)
+    seen = one.existing(request_for(one.profile))
+    assert one.city.heard[0].query == {
+        "latitude": "42.360000", "longitude": "-71.050000", "within": "100",
+        "box": "-71.051217,42.359101,-71.048783,42.360899",
+    }  # fmt: skip
+    assert (seen.certain, seen.why) == (True, "the city ignored the filter lat")
+    read_status(one.client, "1", one.profile)
+    assert one.city.heard[-1].query == {"service_request_id": "1"}
 
 
 def test_rule_10_json_and_xml_are_one_model(town: Callable[..., Town], request_for: For) -> None:
