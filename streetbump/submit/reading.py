@@ -188,10 +188,13 @@ def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
     """
     if kind.single == "attribute" and isinstance(value, list) and len(value) == 1:
         inner = value[0]  # [{"service_code": …, "attributes": […]}]
-        value = inner if isinstance(inner, dict) and set(wrappers) & set(inner) else value
+        named = {*wrappers, "service_code"}
+        value = inner if isinstance(inner, dict) and named & set(inner) else value
     for name in wrappers:
         if isinstance(value, dict) and isinstance(value.get(name), dict | list):
             value = value[name]
+    if kind.single == "attribute" and isinstance(value, dict) and "service_code" in value:
+        return []  # a definition that asks nothing still names its service
     if isinstance(value, dict) and ("errors" in value or "error" in value):
         raise CityError(f"the city answered with an error: {_said(value)}")
     rows = value if isinstance(value, list) else [value]
@@ -329,6 +332,7 @@ def _service(row: _Row) -> CityService:
 
 def _question(row: _Row) -> Question:
     values = row.get("values")
+    values = values.get("value") if isinstance(values, dict) else values
     pairs = [v for v in values if isinstance(v, dict)] if isinstance(values, list) else []
     return Question(
         code=_text(_first(row, "code")),
