@@ -213,15 +213,16 @@ def _said(value: Any) -> str:
 _ERROR_NAMES = ("description", "message", "detail", "errors", "error", "error_messages")
 
 
-def _sentences(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
+def _sentences(value: Any, depth: int = 6) -> Iterator[str]:
+    """The texts in a document, the likeliest first, not deeper than anybody writes them."""
+    if depth and isinstance(value, dict):
         for name in (n for n in _ERROR_NAMES if n in value):
-            yield from _sentences(value[name])
+            yield from _sentences(value[name], depth - 1)
         for name in sorted(set(value) - {*_ERROR_NAMES, "code"}):  # {"lat": ["is missing"]}
-            yield from (f"{_text(name)}: {said}" for said in _sentences(value[name]))
-    elif isinstance(value, list):
+            yield from (f"{_text(name)}: {said}" for said in _sentences(value[name], depth - 1))
+    elif depth and isinstance(value, list):
         for item in value:
-            yield from _sentences(item)
+            yield from _sentences(item, depth - 1)
     elif isinstance(value, str) and _text(value):
         yield _text(value)
 
@@ -259,11 +260,14 @@ def _xml_rows(text: bytes, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
         raise CityError(f"the body is not XML: {str(exc)[:100]}") from exc
     if _name(root) in {"errors", "error", "html"}:
         raise CityError(f"the city answered with an error: {_first_text(root, 'description')}")
-    # By what they hold, not by their names: roots and element names differ between servers.
-    found = list(_outermost(root, kind))
-    if not found and not _is_empty_list(root, wrappers):
+    try:
+        # By what they hold, not by their names: roots and element names differ between servers.
+        rows = [_fields(e) for e in _outermost(root, kind)]
+    except RecursionError as exc:
+        raise CityError("the XML is nested too deep") from exc
+    if not rows and not _is_empty_list(root, wrappers):
         raise CityError(f"the XML holds no {kind.single} (root element {_name(root)[:40]})")
-    return [_fields(e) for e in found]
+    return rows
 
 
 def _outermost(element: Element, kind: _Kind) -> Iterator[Element]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,14 +98,51 @@ def test_unreadable_is_never_an_empty_list(body: bytes, kind: str) -> None:
         read_requests(body, kind)
 
 
+READERS = (read_requests, read_services, read_questions, read_error)
+WORDS = st.sampled_from([
+    "service_requests", "request", "service_request_id", "service_code", "attributes", "attribute",
+    "code", "values", "value", "required", "errors", "error", "description", "token", "lat", "x",
+])  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def xml_of(value: object) -> str:
+    if isinstance(value, dict):
+        return "".join(f"<{k}>{xml_of(v)}</{k}>" for k, v in value.items())
+    return "".join(map(xml_of, value)) if isinstance(value, list) else str(value)
+
+
+def is_read_or_refused(body: bytes, kind: str) -> None:
+    for reader in READERS:
+        try:
+            assert isinstance(reader(body, kind), tuple | str)
+        except CityError:
+            continue
+
+
 @given(st.binary(max_size=300), st.sampled_from(["application/json", "text/xml", ""]))
 def test_any_bytes_are_read_or_refused(body: bytes, kind: str) -> None:
-    """No bytes do anything but give requests or a CityError."""
-    try:
-        rows = read_requests(body, kind)
-    except CityError:
-        return
-    assert isinstance(rows, tuple)
+    """No bytes do anything but give records or a CityError."""
+    is_read_or_refused(body, kind)
+
+
+@given(VALUES)
+def test_any_document_is_read_or_refused(value: object) -> None:
+    """Whatever stands where in a well-formed document, JSON or XML, the same holds."""
+    is_read_or_refused(json.dumps(value).encode(), "application/json")
+    is_read_or_refused(f"<root>{xml_of(value)}</root>".encode(), "text/xml")
+
+
+@pytest.mark.parametrize("depth", [100, 900, 5000, 100_000])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"error":', "}"), ("<a>", "</a>")])
+def test_nesting_ends_in_a_refusal(left: str, right: str, depth: int) -> None:
+    """A reply nested as deep as its size allows is refused like any other."""
+    middle = "1" if left != "[" else ""
+    is_read_or_refused((left * depth + middle + right * depth).encode(), "")
 
 
 def one(text: str) -> object:
