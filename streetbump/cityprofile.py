@@ -323,6 +323,7 @@ class Dialect(_Checked, frozen=True):
     by_id: Literal["path", "query"] = "path"  # /requests/7.json, or ?service_request_id=7
     success_statuses: tuple[Annotated[int, Meta(ge=200, le=299)], ...] = ()  # empty: every 2xx
     answers: tuple[Answer, ...] = ()
+    mislabelled: bool = False  # its JSON or XML may be labelled as HTML
     wrappers: tuple[Name, ...] = ()  # further names of the object or element around a list
     aliases: dict[str, str] = {}  # its name of a field → the standard's; dots reach into objects
     status_words: dict[str, StatusWord] = {}  # its word → ours; a word not here may be open

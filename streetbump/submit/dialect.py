@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -103,11 +103,14 @@ def list_arguments(profile: CityProfile, wanted: Wanted) -> dict[str, str]:
     """
     zone = ZoneInfo(profile.timezone)
     dialect = profile.dialect
+    until = wanted.until
+    if until is not None and dialect.date_style == "date":
+        until += timedelta(days=1)  # a day may mean its first second: today is not to be lost
     values = {
         "service_code": ",".join(wanted.codes),
         "status": dialect.status_values.get(wanted.status, wanted.status),  # type: ignore[call-overload]
         "start_date": _stamp_or_none(wanted.since, dialect.date_style, zone),
-        "end_date": _stamp_or_none(wanted.until, dialect.date_style, zone),
+        "end_date": _stamp_or_none(until, dialect.date_style, zone),
         **_around(profile, wanted),
     }
     return {dialect.filters[k]: v for k, v in values.items() if v and k in dialect.filters}

@@ -50,6 +50,7 @@ _LIKELY_NAMES = {
 """Words in a service's name that make it a candidate for a class; a person decides."""
 
 _DAY = timedelta(days=1)
+_Holds = Callable[[CityRequest], bool]
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ class _Probe:
             yield Finding("service list", "ok", f"{len(self._listed)} services")
             return
         if reply.status not in {401, 403} and reply.failure != "not_connected":
-            for variant, mend in _variants(self.profile):
+            own = self.profile
+            labels = (_with_dialect(own, mislabelled=True), (("dialect", "mislabelled = true"),))
+            for variant, mend in (labels, *_variants(own)):
                 if not self._services_of(variant)[0]:
                     self.profile = variant
                     yield Finding("service list", "deviates", first, mend)
@@ -307,21 +310,22 @@ class _Probe:
         """Each filter of the profile alone: kept to, ignored, refused, or not to be told."""
         yield from self._empty()
         dialect, bad = self.profile.dialect, []
-        for name, (wanted, keeps) in self._trials().items():
+        for name, (wanted, keeps, fits) in self._trials().items():
             if name not in dialect.filters:
                 continue
-            problem, rows = self._asked(self.profile, wanted)
+            count = sum(map(fits, self._rows))
+            problem, rows = self._tried(self.profile, wanted, count)
             if problem and name in {"start_date", "end_date"}:
-                style = next((s for s in ("offset", "naive", "date")
-                              if not self._asked(self._styled(s), wanted)[0]), "")  # fmt: skip
-                if style:
-                    self.profile = self._styled(style)
-                    mend = (("dialect", f'date_style = "{style}"'),)
+                others = (self._styled(style) for style in ("offset", "naive", "date"))
+                other = next((p for p in others if not self._tried(p, wanted, count)[0]), None)
+                if other is not None:
+                    self.profile = other
+                    mend = (("dialect", f'date_style = "{other.dialect.date_style}"'),)
                     yield Finding(f"filter {name}", "deviates", problem, mend)
-                    problem, rows = self._asked(self.profile, wanted)
+                    problem, rows = self._tried(other, wanted, count)
             if problem:
                 bad.append(name)
-                yield Finding(f"filter {name}", "deviates", f"refused: {problem}")
+                yield Finding(f"filter {name}", "deviates", problem)
             elif not all(keeps(r) for r in rows):
                 bad.append(name)
                 yield Finding(f"filter {name}", "deviates", "ignored: rows outside it came back")
@@ -347,25 +351,37 @@ class _Probe:
         if none is not None:
             yield none
 
-    def _trials(self) -> dict[str, tuple[Wanted, Callable[[CityRequest], bool]]]:
-        """A question for each filter, and what every row of an honest answer fulfils."""
+    def _trials(self) -> dict[str, tuple[Wanted, _Holds, _Holds]]:
+        """A question for each filter, what all rows of an honest answer are, what must be in it."""
         dialect = self.profile.dialect
         codes = Counter(r.service_code for r in self._rows if r.service_code)
         code = min(codes, key=lambda c: (codes[c], c)) if codes else self._own_code()
         times = sorted(r.requested_utc for r in self._rows if r.requested_utc)
         middle = datetime.fromisoformat(times[len(times) // 2]) if times else self.now_utc
-        since = (middle - _DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
-        until = (middle + _DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at, before, after = (_zulu(middle + d) for d in (0 * _DAY, -_DAY, _DAY))
+        hour = timedelta(hours=1)
         return {
-            "service_code": (Wanted((code,)), lambda r: r.service_code in {"", code}),
-            "status": (Wanted(status="closed"), lambda r: status_of(r, dialect) != "open"),
+            "service_code": (
+                Wanted((code,)),
+                lambda r: r.service_code in {"", code},
+                lambda r: r.service_code == code,
+            ),
+            "status": (
+                Wanted(status="closed"),
+                lambda r: status_of(r, dialect) != "open",
+                lambda r: status_of(r, dialect) == "closed",
+            ),
             "start_date": (
-                Wanted(since=middle), lambda r: r.requested_utc is None or r.requested_utc > since,
+                Wanted(since=middle - hour),
+                lambda r: r.requested_utc is None or r.requested_utc > before,
+                lambda r: r.requested_utc is not None and r.requested_utc >= at,
             ),
             "end_date": (
-                Wanted(until=middle), lambda r: r.requested_utc is None or r.requested_utc < until,
+                Wanted(until=middle + hour),
+                lambda r: r.requested_utc is None or r.requested_utc < after,
+                lambda r: r.requested_utc is not None and r.requested_utc <= at,
             ),
-        }  # fmt: skip
+        }
 
     def _own_code(self) -> str:
         return next(iter(self.profile.services.values())).listed_as[0]
@@ -380,6 +396,17 @@ class _Probe:
             return problem, () if problem else rows_of(reply, profile)
         except CityError as exc:
             return str(exc), ()
+
+    def _tried(
+        self, profile: CityProfile, wanted: Wanted, sure: int
+    ) -> tuple[str, tuple[CityRequest, ...]]:
+        """The answer to a filter; an empty one is a problem where listed requests fit it."""
+        problem, rows = self._asked(profile, wanted)
+        if problem:
+            return f"refused: {problem}", rows
+        if sure and not rows:
+            return f"nothing came back, though {sure} listed requests fit it", rows
+        return "", rows
 
     def _styled(self, style: str) -> CityProfile:
         return _with_dialect(self.profile, date_style=style)
@@ -453,6 +480,10 @@ def _variants(
 def _with_dialect(profile: CityProfile, **changes: Any) -> CityProfile:
     dialect: Dialect = msgspec.structs.replace(profile.dialect, **changes)
     return msgspec.structs.replace(profile, dialect=dialect)
+
+
+def _zulu(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _kind(row: CityService) -> str:

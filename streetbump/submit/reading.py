@@ -139,7 +139,8 @@ def _rows(body: bytes, content_type: str, kind: _Kind, dialect: Dialect) -> list
     if not text:
         raise CityError("the body is empty")
     head = text[:64].lower()
-    if "html" in content_type.lower() or head.startswith((b"<!doctype html", b"<html")):
+    labelled = "html" in content_type.lower() and not dialect.mislabelled
+    if labelled or head.startswith((b"<!doctype html", b"<html")):
         raise CityError("the body is an HTML page")
     # By content: not every server labels its JSON or XML as such.
     read = _xml_rows if text.startswith(b"<") else _json_rows

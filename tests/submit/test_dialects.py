@@ -10,6 +10,7 @@ import sqlite3
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from streetbump import runtime
 from streetbump.cityprofile import CityProfile, city_of
 from streetbump.model import Receipt, Reply, RequestState, ServiceRequest
+from streetbump.submit.dialect import Wanted, list_arguments
 from streetbump.submit.georeport import GeoReport
 from streetbump.submit.outcome import is_open, rows_of, status_of
 from streetbump.submit.probe import Finding, mended, probe
@@ -95,6 +97,23 @@ class Town:
         now = datetime.now(UTC)
         later = now + timedelta(hours=hours)
         return look_up(self.client, request, self.profile, sent_utc=now, now_utc=later)
+
+
+class Plain(City):
+    """A server as the standard has it."""
+
+    toml = ""
+
+    def answer(self, call: Any) -> Any:
+        path = call.path.removeprefix("/v2/").removesuffix(".json")
+        if path == "services":
+            return as_json(self.services())
+        if path == "requests" and call.method == "POST":
+            return self.create(call)
+        return as_json(self.listed(call.query) if path == "requests" else self.by_id(path[9:]))
+
+    def create(self, call: Any) -> Any:
+        return as_json([{"service_request_id": self.add(call.args)["service_request_id"]}], 201)
 
 
 @pytest.fixture
@@ -194,6 +213,27 @@ def findings(one: Town) -> list[Finding]:
         )
 
 
+class Mute(Plain):
+    """Says nothing to dates in UTC, and calls its JSON a page."""
+
+    def answer(self, call: Any) -> Any:
+        said = super().answer(call)
+        if any(v.endswith("Z") for v in call.query.values()):
+            said = as_json([])
+        return replace(said, kind="text/html; charset=utf-8")
+
+
+def test_doctor_is_not_content_with_an_empty_answer(town: Callable[..., Town]) -> None:
+    """A filter that silences the city is not one that was kept to: another date style is found."""
+    city = Mute()
+    found = findings(town(city))
+    assert 'date_style = "offset"' in mended(found)
+    assert "mislabelled = true" in mended(found)
+    assert "though" in " ".join(f.said for f in found)
+    again = findings(town(city, mended(found)))
+    assert {f.state for f in again if f.asked.startswith("filter ")} == {"ok"}
+
+
 # -------------------------------------------------------------------------- the eleven rules
 
 
@@ -228,10 +268,8 @@ def test_rule_1_the_outbox_knows_before_the_city_hears(workshop: Workshop, tmp_p
         assert all(len(markers) == 1 for markers in seen)
 
 
-class Says(City):
+class Says(Plain):
     """A city that answers the POST as it is told, and stores it or not."""
-
-    toml = ""
 
     def __init__(self, status: int, body: str, kind: str = "application/json",
                  stores: bool = False, **headers: str) -> None:  # fmt: skip
@@ -239,16 +277,10 @@ class Says(City):
         self.said = (status, body, kind, headers)
         self.stores = stores
 
-    def answer(self, call: Any) -> Any:
-        path = call.path.removeprefix("/v2/").removesuffix(".json")
-        if path == "services":
-            return as_json(self.services())
-        if path == "requests" and call.method == "POST":
-            if self.stores:
-                self.add(call.args)
-            status, body, kind, headers = self.said
-            return Answer(status, body, kind, headers)
-        return as_json(self.listed(call.query) if path == "requests" else self.by_id(path[9:]))
+    def create(self, call: Any) -> Any:
+        if self.stores:
+            self.add(call.args)
+        return Answer(*self.said)
 
 
 OTHERS = '[{"service_request_id": 1}, {"service_request_id": 2}]'
@@ -382,6 +414,16 @@ def test_rule_7_numbers_are_plain_and_dates_whole(
         asked, posted = one.city.heard
         assert re.fullmatch(pattern, asked.query["start_date"])
         assert (posted.args["lat"], posted.args["long"]) == ("42.00000", "-0.00000")
+
+
+def test_rule_7_a_day_as_the_end_does_not_lose_today() -> None:
+    """Where dates have no time, the list is asked for up to tomorrow."""
+    city = Plain()
+    city.url = "http://127.0.0.1/"
+    profile = profile_of(city, "[dialect]\ndate_style = 'date'\n")
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    asked = list_arguments(profile, Wanted(since=now, until=now))
+    assert asked == {"start_date": "2026-03-01", "end_date": "2026-03-02"}
 
 
 def test_rule_8_attributes_follow_the_live_definition(
