@@ -171,7 +171,7 @@ class _Probe:
         for cls, service in self.profile.services.items():
             row = self._listed.get(service.code)
             if row is None:
-                yield self._unlisted(cls, service)
+                yield from self._unlisted(cls, service)
             elif " ".join(row.name.split()).casefold() != " ".join(service.name.split()).casefold():
                 said = f"{service.code} is called {row.name!r}, not {service.name!r}"
                 mend = ((f"services.{cls.value}", f"name = {_quoted(row.name)}"),)
@@ -182,18 +182,22 @@ class _Probe:
                 )
                 yield from self._questions(cls, service, row)
 
-    def _unlisted(self, cls: JoltClass, service: ServiceCode) -> Finding:
+    def _unlisted(self, cls: JoltClass, service: ServiceCode) -> Iterator[Finding]:
+        """A code that is not listed; with the likeliest one in its place, its questions."""
         words = _LIKELY_NAMES.get(cls, ())
         listed = list(self._listed.values())
         likely = [s for s in listed if any(word in s.name.casefold() for word in words)]
         named = ", ".join(f"{s.code} {s.name!r}" for s in (likely or listed)[:8])
         said = f"code {service.code!r} is not in the list; there is {named}"
         table = f"services.{cls.value}"
-        mend = tuple(
-            line for s in likely[:1] for line in
-            ((table, f"code = {_quoted(s.code)}"), (table, f"name = {_quoted(s.name)}"))
-        )  # fmt: skip
-        return Finding(f"service of {cls.value}", "fails", said, mend)
+        if not likely:
+            yield Finding(f"service of {cls.value}", "fails", said)
+            return
+        row = likely[0]
+        mend = ((table, f"code = {_quoted(row.code)}"), (table, f"name = {_quoted(row.name)}"))
+        yield Finding(f"service of {cls.value}", "fails", said, mend)
+        likeliest = msgspec.structs.replace(service, code=row.code, name=row.name)
+        yield from self._questions(cls, likeliest, row)
 
     def _questions(
         self, cls: JoltClass, service: ServiceCode, row: CityService
@@ -204,7 +208,8 @@ class _Probe:
         reply = self._client.service(service.code)
         problem = problem_of(reply, self.profile.dialect)
         try:
-            questions = () if problem else read_questions(reply.body, type_of(reply))
+            body = b"[]" if problem else reply.body
+            questions = read_questions(body, type_of(reply), dialect=self.profile.dialect)
         except CityError as exc:
             problem = str(exc)
         if problem:
@@ -495,7 +500,7 @@ def _kind(row: CityService) -> str:
 def _answer_line(question: Question) -> str:
     keys = [key for key, _ in question.values]
     choice = f"  # one of {', '.join(keys[:20])}" if keys else f"  # {question.datatype}"
-    first = keys[0] if keys else "…"
+    first = keys[0] if keys else ""  # which a profile refuses: somebody must fill it in
     text = f", {question.text[:80]}" if question.text else ""
     return f"{_quoted(question.code)} = {_quoted(first)}{choice}{text}"
 

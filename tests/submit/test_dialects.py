@@ -213,6 +213,17 @@ def findings(one: Town) -> list[Finding]:
         )
 
 
+def test_doctor_asks_the_questions_of_the_code_it_suggests(town: Callable[..., Town]) -> None:
+    """One look finds the code, its name and what it asks: enough to be checked without a fault."""
+    city = PerlLike()
+    text = mended(findings(town(city, "[services.pothole]\ncode = 'P'\n")))
+    tables = tomllib.loads(text)
+    assert tables["services"]["pothole"] == {
+        "code": "7", "name": "Pothole", "attributes": {"WHERE": "lane"},
+    }  # fmt: skip
+    assert town(city, text).check().why == ""
+
+
 class Mute(Plain):
     """Says nothing to dates in UTC, and calls its JSON a page."""
 
