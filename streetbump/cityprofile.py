@@ -382,6 +382,7 @@ class Limits(_Checked, frozen=True):
     description_max: Annotated[int, Meta(ge=250, le=4000)] = 1000  # characters; 4,000 by the spec
     description_min: Annotated[int, Meta(ge=0, le=60)] = 0  # our shortest text is longer
     lookup_hours: Annotated[float, Meta(gt=0, le=720)] = 24.0  # until listed; with moderation
+    reopen_days: Annotated[int, Meta(ge=0, le=3650)] = 14  # after closing, before a new request
     lookback_days: Annotated[int, Meta(ge=1, le=90)] = 90  # of a duplicate search; 90 by the spec
     duplicate_radius_m: Annotated[float, Meta(gt=0, le=200)] = 15.0
     search_radius_m: Annotated[float, Meta(gt=0, le=2000)] = 100.0  # of filters by place

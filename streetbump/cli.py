@@ -599,6 +599,29 @@ def submit(**values: Any) -> None:
 
 
 @main.command()
+@city_option
+@common_options
+def sync(**values: Any) -> None:
+    """Ask the cities what became of each request; nothing is sent. Closed is not repaired."""
+    from streetbump import commands
+    from streetbump.pipeline import Status
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    commands.existing_store(values["url"]).close()
+    if not values["cities"]:
+        words.say("no city is given, so none is asked: --city FILE (or --city sandbox)")
+    with _session(values, cities=values["cities"]) as session, words.progress("sync") as tell:
+        last = commands.sync(session, on_progress=_tell(tell))
+        table = commands.sync_table(session.store)
+    _emit(table, values["kind"], values["output"],
+          people=_only("place_id", "city", "request_id", "state", "city_status", "since_utc",
+                       "place_state"))  # fmt: skip
+    if last.status is Status.WAIT:
+        words.say(f"not finished: {last.what or 'a city asked for patience'}; try again")
+        sys.exit(3)
+
+
+@main.command()
 @click.option("--inbox", required=True, metavar="DIR", type=click.Path(path_type=Path),
               help="Watched folder; files are renamed into it when complete.")  # fmt: skip
 @city_option
@@ -640,7 +663,7 @@ def _tell_of_inbox(words: Words) -> Callable[..., None]:
 @click.option("--port", type=click.IntRange(0, 65535), default=8311, show_default=True,
               help="Port on this machine; 0 takes a free one.")  # fmt: skip
 @click.option("--faults", metavar="FILE", type=click.Path(path_type=Path),
-              help="Faults to play (TOML), see docs/practice-city.md.")  # fmt: skip
+              help="Faults and dialect to play (TOML), see docs/practice-city.md.")  # fmt: skip
 @click.option("--ledger", metavar="FILE", type=click.Path(path_type=Path),
               help="Keep the city's requests in FILE between starts.")  # fmt: skip
 @click.option("--write-profile", metavar="FILE", type=click.Path(path_type=Path),
@@ -651,13 +674,12 @@ def sandbox(
 ) -> None:
     """Play a city that speaks Open311, on this machine only, to practise on."""
     from streetbump import commands
-    from streetbump.submit.sandbox import Faults, Sandbox, read_faults
+    from streetbump.submit.sandbox import Sandbox, read_setup
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    played = Faults()
+    city = Sandbox(port, ledger_path=ledger)
     if faults is not None:
-        played = read_faults(commands.read_text(faults, "--faults"), where=str(faults))
-    city = Sandbox(port, ledger_path=ledger, faults=played)
+        city.prepare(read_setup(commands.read_text(faults, "--faults"), where=str(faults)))
     if write_profile is not None:
         write_profile.write_text(commands.practice_profile(city.url), "utf-8")
     words.say(f"practice city at {city.url} (its requests: {city.url}practice/ledger)")

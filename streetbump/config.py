@@ -51,8 +51,7 @@ class DetectSettings(_Strict, frozen=True):
     handling_deg: Annotated[float, Meta(gt=0, le=180)]  # gravity turning more: a hand, not a road
     short_s: Annotated[float, Meta(gt=0)]  # each of two means in a row that make the level, s
     noise_s: Annotated[float, Meta(gt=0)]  # span of the trip's own noise around a moment
-    noise_floor_ms2: Annotated[float, Meta(gt=0)]  # noise is never taken for less than this
-    noise_power: Annotated[float, Meta(ge=0, le=1)]  # 0: plain size, 1: ratio to the own noise
+    unfelt_ms2: Annotated[float, Meta(gt=0)]  # shaking that nobody minds, rms: added to the noise
     usual_noise_ms2: Annotated[float, Meta(gt=0)]  # where the score is that ratio
     speed_power: Annotated[float, Meta(ge=0, le=1)]  # jolts of the road grow with speed to this
     usual_speed_ms: Annotated[float, Meta(gt=0)]  # where the score is not changed by speed
@@ -109,6 +108,17 @@ class FlagSettings(_Strict, frozen=True):
     same_place_m: Annotated[float, Meta(gt=0)]  # both directions within this are one place
 
 
+class LifeSettings(_Strict, frozen=True):
+    """Whether a place is still there: a two-state filter over its votes (cluster/life.py)."""
+
+    present_first: Annotated[float, Meta(gt=0, lt=1)]  # before the first vote
+    appears_per_vote: Annotated[float, Meta(gt=0, lt=1)]  # a defect begins between two votes
+    repaired_per_vote: Annotated[float, Meta(gt=0, lt=1)]  # it is mended between two votes
+    repaired_at_closing: Annotated[float, Meta(gt=0, lt=1)]  # when the city says closed
+    stray_rate: Annotated[float, Meta(gt=0, lt=0.1)]  # jolts of other causes, where nothing is
+    certainty: Annotated[float, Meta(gt=0.5, lt=1)]  # before a state changes
+
+
 class Settings(_Strict, frozen=True):
     """All thresholds of one generation."""
 
@@ -117,6 +127,7 @@ class Settings(_Strict, frozen=True):
     detect: DetectSettings
     cluster: ClusterSettings
     flag: FlagSettings
+    life: LifeSettings
 
 
 _T = TypeVar("_T")
@@ -168,8 +179,21 @@ def parse_settings(text: str, *, where: str) -> Settings:
     ...
     streetbump.errors.ConfigError: my.toml: Object contains unknown field `eps` - at `cluster`
     """
+    return _over_shipped(parse_toml(text, where=where), where=where)
+
+
+def stored_settings(text: str, *, where: str) -> Settings:
+    """The settings in a JSON text that a store kept; what it does not say is as shipped.
+
+    >>> stored_settings('{"cluster": {"eps_m": 8.0}}', where="a generation").cluster.eps_m
+    8.0
+    """
+    return _over_shipped(msgspec.json.decode(text), where=where)
+
+
+def _over_shipped(values: dict[str, Any], *, where: str) -> Settings:
     shipped = resources.files("streetbump.data").joinpath(SHIPPED_SETTINGS).read_text("utf-8")
-    merged = _overlay(parse_toml(shipped, where=SHIPPED_SETTINGS), parse_toml(text, where=where))
+    merged = _overlay(parse_toml(shipped, where=SHIPPED_SETTINGS), values)
     settings = convert(merged, Settings, where=where)
     _check_finite(merged, where)
     _check_order(settings, where)

@@ -10,7 +10,7 @@ stages.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -22,19 +22,21 @@ import numpy as np
 import pandas as pd
 
 from streetbump import cluster, detect
+from streetbump.cluster.life import Filed, lived, presence, votes_at
 from streetbump.cluster.match import points_of
 from streetbump.cluster.places import Place, follow
-from streetbump.config import Settings, convert, generation_key, shipped_settings
+from streetbump.config import Settings, generation_key, shipped_settings, stored_settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import GenerationError
 from streetbump.executors import Executor, Lost, Serial
-from streetbump.geo import cells_around
+from streetbump.geo import cell_of, cells_around
 from streetbump.model import (
     Detection,
     JoltClass,
     PlaceState,
     Reason,
     Rejected,
+    RequestState,
     Trip,
     upload_id_of,
 )
@@ -47,7 +49,7 @@ from streetbump.stores.regions import Follow
 from streetbump.trips import ReadOptions, parse_column_map, read
 from streetbump.trips.door import admit, pseudonym
 
-LANES = ("intake", "cluster", "submit")
+LANES = ("intake", "cluster", "sync", "submit")
 """Independent kinds of work: a slow city never keeps an upload waiting."""
 
 MAX_ATTEMPTS = 3
@@ -58,6 +60,19 @@ SOON_NS = 1_000_000_000
 
 CELLS_AT_ONCE = 64
 """Storage cells clustered in one step: some 20 km² of a city. Chosen by us."""
+
+PLACES_AT_ONCE = 64
+"""Places looked at in one step. Chosen by us."""
+
+FILED = frozenset(
+    {
+        RequestState.ACKED.value,
+        RequestState.TOKEN.value,
+        RequestState.LINKED.value,
+        RequestState.DUPLICATE.value,
+    }
+)
+"""States of a request that a city holds."""
 
 
 class Status(StrEnum):
@@ -154,9 +169,7 @@ def generation_parts(settings: Settings) -> tuple[str, str, str]:
 
 def settings_of(generation: Generation) -> Settings:
     """The settings that a stored generation was made with."""
-    return convert(
-        msgspec.json.decode(generation.settings), Settings, where=f"generation {generation.name}"
-    )
+    return stored_settings(generation.settings, where=f"generation {generation.name}")
 
 
 def active_generation(
@@ -239,7 +252,8 @@ def advance(
     steps: dict[str, Callable[[], Progress]] = {
         "intake": lambda: _intake(store, work, now_ns),
         "cluster": lambda: _cluster(store, work, now_ns),
-        "submit": lambda: _submit(store, work, now_ns) if allow_send else IDLE,
+        "sync": lambda: _talk(store, work, now_ns, sending=False),
+        "submit": lambda: _talk(store, work, now_ns, sending=True) if allow_send else IDLE,
     }
     waits = []
     for lane in LANES:
@@ -429,7 +443,7 @@ def _cluster(store: Store, work: Work, now_ns: int) -> Progress:
     """Cluster some stale cells, and let the places follow."""
     name, s = work.generation.name, work.settings
     if not store.stale_cells(name, limit=1):
-        return IDLE
+        return _live(store, work, now_ns)
     resource = f"clusters:{name}"
     if not store.claim(resource, owner=work.owner, now_ns=now_ns, lease_ns=work.lease_ns):
         return Progress(Status.WAIT, "another process clusters", now_ns + SOON_NS)
@@ -459,6 +473,46 @@ def _cluster(store: Store, work: Work, now_ns: int) -> Progress:
     )
     work.observe("clusters", cells=len(stale), clusters=len(found.clusters))
     return Progress(Status.DONE, f"{len(stale)} cells clustered")
+
+
+def _live(store: Store, work: Work, now_ns: int) -> Progress:
+    """See what later passes, and the city's words, make of some places."""
+    active = store.active()
+    if active is None or active.name != work.generation.name:
+        return IDLE
+    if not store.places_due(limit=1):
+        return IDLE
+    resource = f"clusters:{work.generation.name}"
+    if not store.claim(resource, owner=work.owner, now_ns=now_ns, lease_ns=work.lease_ns):
+        return Progress(Status.WAIT, "another process clusters", now_ns + SOON_NS)
+    due = store.places_due(limit=PLACES_AT_ONCE)
+    filed = {
+        (row.place_id, row.episode): Filed(row.closed_ns)
+        for row in store.outbox_of([place.place_id for place, _ in due])
+        if row.state in FILED
+    }
+    lives = [(row, _lived(store, work, row, filed), change) for row, change in due]
+    work.checkpoint("lives looked at")
+    store.commit_lives(lives, resource=resource, owner=work.owner, now_ns=now_ns)
+    return Progress(Status.DONE, f"{len(due)} places looked at")
+
+
+def _lived(
+    store: Store, work: Work, row: PlaceRow, filed: Mapping[tuple[str, int], Filed]
+) -> PlaceRow:
+    clusters = store.clusters_by_id(row.clusters)
+    if len(clusters) == 0:
+        return row
+    s = work.settings
+    here = cell_of(np.array([row.lat_deg]), np.array([row.lon_deg]))
+    reach_m = s.cluster.halo_m + s.flag.same_place_m
+    region = store.load_region(work.generation.name, cells_around(here, halo_m=reach_m))
+    votes = votes_at(
+        clusters, store.members(row.clusters), region.passes, region.trips, settings=s.cluster
+    )
+    known = filed.get((row.place_id, row.episode))
+    seen = presence(votes, closed_ns=known.closed_ns if known else None, settings=s.life)
+    return _row(lived(_place(row), seen, known, life=s.life, flag=s.flag), row.review)
 
 
 def _follower(work: Work) -> Follow:
@@ -519,10 +573,10 @@ def put_obstacles(
 # ------------------------------------------------------------------------------- submit
 
 
-def _submit(store: Store, work: Work, now_ns: int) -> Progress:
-    """Do the next thing that is due with some city."""
+def _talk(store: Store, work: Work, now_ns: int, *, sending: bool) -> Progress:
+    """Do the next thing that is due with some city: send a request, or read one back."""
     sender = Sender(store, work.settings, work.owner, now_ns, work.lease_ns, work.checkpoint)
-    done = step(sender, work.desks)
+    done = step(sender, work.desks, sending=sending)
     if done.wait_until_ns is not None:
         return Progress(Status.WAIT, done.done, done.wait_until_ns)
     if not done.done:

@@ -26,15 +26,26 @@ from streetbump.config import Settings
 from streetbump.errors import CityError
 from streetbump.model import JoltClass, PlaceState, Receipt, RequestState, ServiceRequest
 from streetbump.stores import OutboxRow, PlaceRow, Store
-from streetbump.submit import talk, worklist
+from streetbump.submit import readback, talk, worklist
 from streetbump.submit.compose import compose, marker
 from streetbump.submit.plan import Action, OutboxFacts, PlaceFacts, Planned, plan
 from streetbump.submit.routing import City, route
 
 MINUTE_NS = 60_000_000_000
+DAY_NS = 24 * 60 * MINUTE_NS
 
 LOOK_AGAIN_NS = 15 * MINUTE_NS
-"""Pause between two looks for a request of unclear outcome, or for a token's number. Ours."""
+"""First pause between two looks for a request of unclear outcome, or for a token's number; later
+ones are half of the time that has passed since it was sent, up to ``READ_AGAIN_NS``. Ours."""
+
+READ_AGAIN_NS = 12 * 60 * MINUTE_NS
+"""Pause between two looks at what a city says of a request. Ours: cities work by the day."""
+
+WATCHED_NS = 180 * DAY_NS
+"""A request that has been closed for so long is not asked about any more. Ours: what comes after is
+told by the passes alone."""
+
+NEVER_NS = 2**62
 
 BREAKER_NS = 60 * MINUTE_NS
 """How long a city is left alone after it refused the key or dropped the service. Ours."""
@@ -48,6 +59,9 @@ PRACTICE_BUSY_NS = 5_000_000_000
 _PAUSE = "pause"  # owner of the lease that keeps everybody away from a city for a while
 
 FIRST_PLAN = "first plan after another generation was promoted: approve it place by place"
+
+HELD_BY_CITY = (RequestState.ACKED, RequestState.LINKED, RequestState.DUPLICATE)
+"""Requests that a city shows under a number."""
 
 _STATE_OF_PLACE = {
     RequestState.ACKED: PlaceState.REPORTED,
@@ -112,38 +126,90 @@ def facts_of(store: Store, cities: Sequence[City], *, settings: Settings) -> tup
     fall short of the quorum of days there is not flagged after all.
     """
     places = store.places()
-    ids = [cluster_id for place in places for cluster_id in place.clusters]
-    clusters = store.clusters_by_id(ids)
-    members = store.members(ids)
-    by_cluster = dict(tuple(members.groupby("cluster_id"))) if len(members) else {}
-    facts = []
-    for place in places:
-        rows = clusters[clusters["cluster_id"].isin(place.clusters)]
-        hits = [by_cluster[i] for i in rows["cluster_id"] if i in by_cluster]
-        facts.append(_facts(place, rows, hits, cities, settings))
-    return tuple(facts)
+    home = {cluster_id: place.place_id for place in places for cluster_id in place.clusters}
+    clusters = _by_place(store.clusters_by_id(home), home)
+    best = _best(clusters, {place.place_id: place.jolt_class for place in places})
+    city_of = {p.place_id: _city_of(p, best.get(p.place_id), cities) for p in places}
+    zones = {i: "UTC" if city is None else city.profile.timezone for i, city in city_of.items()}
+    seen = _seen(_by_place(store.members(home), home), zones)
+    of_place = dict(tuple(clusters.groupby("place_id")))
+    earlier = {
+        row.place_id: row.request_id for row in store.outbox() if row.closed_ns is not None
+    }  # by episode: the last one stays
+    return tuple(
+        _facts(
+            place,
+            of_place.get(place.place_id, clusters.iloc[:0]),
+            best.get(place.place_id),
+            seen.get(place.place_id, _Seen()),
+            earlier.get(place.place_id),
+            city_of[place.place_id],
+            settings,
+        )
+        for place in places
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Named devices and city-local days among the hits of a place."""
+
+    n_devices: int = 0
+    n_days: int = 0
+    first_day: str = ""
+    last_day: str = ""
+
+
+def _by_place(rows: pd.DataFrame, home: dict[str, str]) -> pd.DataFrame:
+    return rows.assign(place_id=rows["cluster_id"].map(home).astype("str"))
+
+
+def _best(clusters: pd.DataFrame, kind: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The cluster that says most of each place: of its class, with most devices, most hits."""
+    alike = clusters["class"] == clusters["place_id"].map(kind)
+    ranked = clusters.assign(alike=alike).sort_values(["alike", "n_devices", "hits", "cluster_id"])
+    last = ranked.groupby("place_id").tail(1)
+    return {str(row["place_id"]): row for row in last.to_dict("records")}
+
+
+def _city_of(place: PlaceRow, best: dict[str, Any] | None, cities: Sequence[City]) -> City | None:
+    pos_err_m = float("nan") if best is None else float(best["pos_err_m"])
+    routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
+    return next((c for c in cities if c.name == routed.city), None)
+
+
+def _seen(members: pd.DataFrame, zones: dict[str, str]) -> dict[str, _Seen]:
+    """What the hits by named devices on dated trips count for each place."""
+    named = members[members["device"].notna() & members["dated"].astype(bool)]
+    if len(named) == 0:
+        return {}
+    days = []
+    for zone, rows in named.groupby(named["place_id"].map(zones)):  # one step per time zone
+        utc = pd.to_datetime(rows["t_utc_ns"], unit="ns", utc=True)
+        days.append(utc.dt.tz_convert(ZoneInfo(str(zone))).dt.strftime("%Y-%m-%d"))
+    counted = named.assign(day=pd.concat(days)).groupby("place_id").agg(
+        n_devices=("device", "nunique"), n_days=("day", "nunique"),
+        first_day=("day", "min"), last_day=("day", "max"),
+    )  # fmt: skip
+    return {str(i): _Seen(**row) for i, row in counted.to_dict("index").items()}
 
 
 def _facts(
     place: PlaceRow,
     rows: pd.DataFrame,
-    hits: list[pd.DataFrame],
-    cities: Sequence[City],
+    best: dict[str, Any] | None,
+    seen: _Seen,
+    earlier_id: str | None,
+    city: City | None,
     settings: Settings,
 ) -> PlaceFacts:
-    unknown = float("nan")
-    best = rows.sort_values(["n_devices", "hits", "cluster_id"]).iloc[-1] if len(rows) else None
-    pos_err_m = unknown if best is None else float(best["pos_err_m"])
-    routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
-    city = next((c for c in cities if c.name == routed.city), None)
-    days, devices = _days_and_devices(hits, "UTC" if city is None else city.profile.timezone)
     street, cross_street = _street(place, city)
     state = PlaceState(place.state)
-    if state is PlaceState.FLAGGED and len(days) < settings.flag.min_days:
+    if state is PlaceState.FLAGGED and seen.n_days < settings.flag.min_days:
         state = PlaceState.CANDIDATE
 
     def value(name: str) -> float:
-        return unknown if best is None else float(best[name])
+        return float("nan") if best is None else float(best[name])
 
     return PlaceFacts(
         place_id=place.place_id,
@@ -151,8 +217,8 @@ def _facts(
         state=state,
         lat_deg=place.lat_deg,
         lon_deg=place.lon_deg,
-        pos_err_m=pos_err_m,
-        headings_deg=tuple(float(h) for h in rows["heading_deg"]),
+        pos_err_m=value("pos_err_m"),
+        headings_deg=tuple(rows["heading_deg"].tolist()),
         jolt_class=JoltClass(place.jolt_class),
         class_p=value(f"p_{place.jolt_class}"),
         severity=value("severity"),
@@ -161,14 +227,15 @@ def _facts(
         hit_rate=value("hit_rate"),
         hits=int(rows["hits"].sum()),
         passes=int(rows["passes"].sum()),
-        n_devices=len(devices),
-        n_days=len(days),
-        first_day=min(days, default=""),
-        last_day=max(days, default=""),
+        n_devices=seen.n_devices,
+        n_days=seen.n_days,
+        first_day=seen.first_day,
+        last_day=seen.last_day,
         priority=value("priority"),
         synthetic=bool(rows["synthetic"].any()),
         obstacle_id=None,  # a flagged place has none; see cluster.places
         review=place.review,
+        earlier_id=earlier_id,
         street=street,
         cross_street=cross_street,
     )
@@ -182,16 +249,6 @@ def _street(place: PlaceRow, city: City | None) -> tuple[str, str]:
     return city.streets.words(place.lat_deg, place.lon_deg, within_m=within_m)
 
 
-def _days_and_devices(hits: list[pd.DataFrame], zone: str) -> tuple[set[str], set[str]]:
-    """City-local days and devices of the hits by named devices on dated trips."""
-    if not hits:
-        return set(), set()
-    rows = pd.concat(hits)
-    named = rows[rows["device"].notna() & rows["dated"].astype(bool)]
-    local = pd.to_datetime(named["t_utc_ns"], unit="ns", utc=True).dt.tz_convert(ZoneInfo(zone))
-    return set(local.dt.strftime("%Y-%m-%d")), set(named["device"])
-
-
 def plan_now(
     store: Store, cities: Sequence[City], *, settings: Settings, now_ns: int
 ) -> tuple[tuple[Planned, ...], dict[str, PlaceFacts]]:
@@ -200,6 +257,7 @@ def plan_now(
     rows = store.outbox()
     active = store.active()
     zones = {city.name: ZoneInfo(city.profile.timezone) for city in cities}
+    rests = {c.name: c.profile.limits.reopen_days * DAY_NS for c in cities}
     sent: dict[str, int] = {}
     for row in rows:
         zone = zones.get(row.city)
@@ -208,7 +266,7 @@ def plan_now(
     decided = plan(
         facts,
         cities=cities,
-        outbox=[_outbox_facts(row, now_ns) for row in rows],
+        outbox=[_outbox_facts(row, rests.get(row.city, 0), now_ns) for row in rows],
         sent_today=sent,
         hold=FIRST_PLAN if active is not None and active.review_first else "",
     )
@@ -219,7 +277,7 @@ def _day(ns: int, zone: ZoneInfo) -> str:
     return datetime.fromtimestamp(ns / 1e9, zone).date().isoformat()
 
 
-def _outbox_facts(row: OutboxRow, now_ns: int) -> OutboxFacts:
+def _outbox_facts(row: OutboxRow, rest_ns: int, now_ns: int) -> OutboxFacts:
     request = _request_of(row)
     return OutboxFacts(
         place_id=row.place_id,
@@ -229,6 +287,8 @@ def _outbox_facts(row: OutboxRow, now_ns: int) -> OutboxFacts:
         service_code=request.service_code,
         lat_deg=request.lat_deg,
         lon_deg=request.lon_deg,
+        closed=row.closed_ns is not None,
+        resting=row.closed_ns is not None and now_ns < row.closed_ns + rest_ns,
         waiting=row.next_ns is not None and row.next_ns > now_ns,
     )
 
@@ -245,8 +305,12 @@ def compose_planned(planned: Planned, facts: PlaceFacts, profile: CityProfile) -
 # --------------------------------------------------------------------------- the steps
 
 
-def step(sender: Sender, desks: Sequence[Desk]) -> Step:
-    """Do the next thing that is due with some city; idle is an empty :class:`Step`."""
+def step(sender: Sender, desks: Sequence[Desk], *, sending: bool) -> Step:
+    """Do the next thing that is due with some city; idle is an empty :class:`Step`.
+
+    With `sending` that is a request that may go out; without, a look at what became of one.
+    """
+    due_with = _due_to_send if sending else _due_to_read
     waits: list[Step] = []
     paused = {r: until for r, owner, until in sender.store.leases() if owner == _PAUSE}
     for desk in desks:
@@ -254,7 +318,7 @@ def step(sender: Sender, desks: Sequence[Desk]) -> Step:
         if paused.get(resource, 0) > sender.now_ns:
             waits.append(Step(_left_alone(desk, paused[resource]), paused[resource]))
             continue
-        due, wait_ns = _due(sender, desk, [d.city for d in desks])
+        due, wait_ns = due_with(sender, desk, [d.city for d in desks])
         if due is None:
             waits += [Step(_left_alone(desk, wait_ns), wait_ns)] if wait_ns else []
             continue
@@ -317,28 +381,49 @@ class _Call:
 _Due = Callable[[_Call], Step]
 
 
-def _due(sender: Sender, desk: Desk, cities: Sequence[City]) -> tuple[_Due | None, int | None]:
-    """The next thing to do with one city, or the time at which there may be something."""
+def _due_to_read(
+    sender: Sender, desk: Desk, _cities: Sequence[City]
+) -> tuple[_Due | None, int | None]:
+    """The next look at what became of a request of one city, or when there may be one."""
     rows = [row for row in sender.store.outbox() if row.city == desk.city.name]
     for row in rows:
-        action = _ALWAYS_DUE.get(row.state)
-        if action is None and (row.next_ns is None or row.next_ns <= sender.now_ns):
-            action = _DUE_IN_TIME.get(row.state)
+        action = _READ.get(row.state)
+        if action is not None and (row.next_ns is None or row.next_ns <= sender.now_ns):
+            return partial(_with_row, action=action, row=row), None
+    return None, _soonest(rows, {RequestState.UNKNOWN})  # a token may take days: no waiting
+
+
+def _due_to_send(
+    sender: Sender, desk: Desk, cities: Sequence[City]
+) -> tuple[_Due | None, int | None]:
+    """The next request that may go to one city, or the time at which there may be one."""
+    rows = [row for row in sender.store.outbox() if row.city == desk.city.name]
+    for row in rows:
+        action = _SEND.get(row.state)
         if action is not None:
             return partial(_with_row, action=action, row=row), None
     decided, facts = plan_now(sender.store, cities, settings=sender.settings, now_ns=sender.now_ns)
     for planned in decided:
         if planned.action is Action.SEND and planned.city == desk.city.name:
             place = facts[planned.place_id]
-            halo_m = sender.settings.cluster.halo_m
-            if sender.store.stale_near(place.lat_deg, place.lon_deg, halo_m=halo_m):
-                continue  # an obstacle or a trip has come since: clustering comes first
+            if _unsettled(sender, place):
+                continue  # an obstacle, a trip or a city's word has come since
             request = compose_planned(planned, place, desk.profile)
             own = next((r for r in rows if r.place_id == planned.place_id
                         and r.episode == planned.episode), None)  # fmt: skip
             return partial(_begin, request=request, kind=place.jolt_class, row=own), None
-    waiting = {RequestState.UNKNOWN, RequestState.SAFE_RETRY}  # a token may take days: no waiting
-    return None, min((r.next_ns for r in rows if r.state in waiting and r.next_ns), default=None)
+    return None, _soonest(rows, {RequestState.SAFE_RETRY})
+
+
+def _unsettled(sender: Sender, place: PlaceFacts) -> bool:
+    halo_m = sender.settings.cluster.halo_m
+    return sender.store.is_due(place.place_id) or sender.store.stale_near(
+        place.lat_deg, place.lon_deg, halo_m=halo_m
+    )
+
+
+def _soonest(rows: Sequence[OutboxRow], states: set[RequestState]) -> int | None:
+    return min((r.next_ns for r in rows if r.state in states and r.next_ns), default=None)
 
 
 def _with_row(call: _Call, *, action: Callable[[_Call, OutboxRow], Step], row: OutboxRow) -> Step:
@@ -459,7 +544,10 @@ def _settle(call: _Call, row: OutboxRow, receipt: Receipt) -> Step:
         wait_s = receipt.retry_after_s if receipt.retry_after_s is not None else 60.0
         next_ns = sender.now_ns + round(wait_s * 1e9)
     elif receipt.state in {RequestState.UNKNOWN, RequestState.TOKEN} and row.state != "sending":
-        next_ns = sender.now_ns + LOOK_AGAIN_NS
+        waited_ns = sender.now_ns - (row.sent_ns or sender.now_ns)
+        next_ns = sender.now_ns + min(max(LOOK_AGAIN_NS, waited_ns // 2), READ_AGAIN_NS)
+    elif receipt.state in HELD_BY_CITY:
+        next_ns = sender.now_ns + READ_AGAIN_NS
     state = _STATE_OF_PLACE.get(receipt.state)
     moved = None
     if state is not None:
@@ -516,11 +604,58 @@ def _exchange(call: _Call, row: OutboxRow) -> Step:
     return _settle(call, row, receipt)
 
 
-_ALWAYS_DUE: dict[str, Callable[[_Call, OutboxRow], Step]] = {
+def _read_back(call: _Call, row: OutboxRow) -> Step:
+    """Read what the city says of a request now; the place learns of every change."""
+    sender, name = call.sender, call.desk.city.name
+    if isinstance(call.desk.profile.channel, FileChannel) or row.request_id is None:
+        call.move(row, [RequestState(row.state)], next_ns=NEVER_NS)
+        return Step(f"{row.place_id}: {name} has no number to ask about")
+    profile, request_id = call.desk.profile, row.parent_id or row.request_id
+    seen = talk.read_status(call.desk.connect(), request_id, profile)
+    word = readback.word_of(seen, profile.dialect)
+    if not word.status:
+        again_ns = sender.now_ns + _busy_ns(call.desk)
+        call.move(row, [RequestState(row.state)], next_ns=again_ns)
+        return Step(f"{name} could not be asked about {row.request_id}: {word.said}", again_ns)
+    said = f"{name}: request {row.request_id}"
+    line, moves = readback.news(word, before=row.city_status, request=said)
+    first_ns = sender.now_ns if word.status != row.city_status else row.status_ns
+    closed_ns = None
+    if word.status == readback.CLOSED and word.parent_id is None:
+        closed_ns = row.closed_ns or sender.now_ns
+    elif word.status == readback.GONE:
+        closed_ns = row.closed_ns  # it says nothing of the road
+    old = closed_ns is not None and sender.now_ns - closed_ns > WATCHED_NS
+    sender.store.put_city_status(
+        row,
+        {
+            "city_status": word.status,
+            "city_words": word.said,
+            "status_ns": first_ns,
+            "closed_ns": closed_ns,
+            "parent_id": word.parent_id or row.parent_id,
+            "next_ns": NEVER_NS if old else sender.now_ns + READ_AGAIN_NS,
+        },
+        place=moves,
+        words=line,
+        resource=call.resource,
+        owner=sender.owner,
+        now_ns=sender.now_ns,
+    )
+    sender.checkpoint("status committed")
+    return Step(line or f"{said} is {word.status}")
+
+
+_Act = Callable[[_Call, OutboxRow], Step]
+_SEND: dict[str, _Act] = {
     RequestState.SENDING.value: _orphaned,
     RequestState.INTENT.value: _post,
 }
-_DUE_IN_TIME: dict[str, Callable[[_Call, OutboxRow], Step]] = {
+_READ: dict[str, _Act] = {
+    RequestState.SENDING.value: _orphaned,
     RequestState.UNKNOWN.value: _look_up,
     RequestState.TOKEN.value: _exchange,
+    **dict.fromkeys((state.value for state in HELD_BY_CITY), _read_back),
 }
+READABLE = frozenset(_READ)
+"""States of a request that a look at the city can change."""

@@ -34,6 +34,8 @@ AGAIN = (Reason.POISON, Reason.RESOURCE, Reason.UNREADABLE)
 NAME_CHARS = 60
 NAME_BYTES = 180
 """So much of a name is kept in ``rejected/``; file systems take 255 bytes, with all we add."""
+TALK = ("sync", "submit")
+"""The lanes that wait for cities."""
 IDLE_S = 1.0
 """Pause before the inbox is looked at again, s. Chosen by us."""
 DAY_NS = 86_400_000_000_000
@@ -241,7 +243,8 @@ def work(
 ) -> Progress:
     """Work until `stop` is set; with `drain`, until the inbox is empty and nothing is left.
 
-    Sending has a thread of its own, except with `drain`, where one thing follows the other.
+    Talking with cities has a thread of its own, except with `drain`, where one thing follows the
+    other.
     A step that is under way is ended before the function returns: nothing is cut off. A
     generation that is promoted meanwhile is taken up before the next step.
 
@@ -250,9 +253,10 @@ def work(
     GenerationError
         The generation that was promoted cannot be computed by this version.
     """
-    if allow_send and not drain and "submit" in lanes:
-        lanes = [lane for lane in lanes if lane != "submit"]
-        with _Sending(session, stop, on_progress):
+    talk = [lane for lane in lanes if lane in TALK]
+    if talk and session.work.desks and not drain:
+        lanes = [lane for lane in lanes if lane not in TALK]
+        with _Talking(session, stop, on_progress, lanes=talk, allow_send=allow_send):
             return work(
                 session, inbox, allow_send=False, drain=False, stop=stop, lanes=lanes,
                 on_progress=on_progress,
@@ -299,19 +303,26 @@ class _Teller:
             self._on_progress(progress)
 
 
-class _Sending:
-    """The submit lane in a thread of its own: a slow city keeps no upload waiting.
+class _Talking:
+    """The lanes that talk with cities in a thread of their own: no upload waits for a slow city.
 
     Leaving the context waits for the call that is under way; what went wrong in the thread ends
     the worker and is raised there.
     """
 
     def __init__(
-        self, session: Session, stop: threading.Event, on_progress: Callable[[Progress], None]
+        self,
+        session: Session,
+        stop: threading.Event,
+        on_progress: Callable[[Progress], None],
+        *,
+        lanes: Sequence[str],
+        allow_send: bool,
     ) -> None:
         self._session, self._stop, self._on_progress = session, stop, on_progress
+        self._lanes, self._allow_send = lanes, allow_send
         self._problem: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="submit")
+        self._thread = threading.Thread(target=self._run, name="cities")
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -329,19 +340,19 @@ class _Sending:
 
     def _run(self) -> None:
         try:
-            self._send()
+            self._talk()
         except BaseException as exc:
             self._problem = exc
             self._stop.set()
 
-    def _send(self) -> None:
+    def _talk(self) -> None:
         session, teller = self._session, _Teller(self._on_progress)
         while not self._stop.is_set():
             try:
                 session = _up_to_date(session)
                 progress = advance(
-                    session.store, now_ns=session.clock(), work=session.work, lanes=("submit",),
-                    allow_send=True,
+                    session.store, now_ns=session.clock(), work=session.work, lanes=self._lanes,
+                    allow_send=self._allow_send,
                 )  # fmt: skip
             except StoreBusy as exc:
                 progress = Progress(Status.WAIT, str(exc))

@@ -27,9 +27,11 @@ SENT = frozenset(
         PlaceState.REPAIR_SEEN,
         PlaceState.STILL_THERE,
         PlaceState.REJECTED,
+        PlaceState.FADED,
     }
 )
-"""States that clusters alone never change: a city or a person has spoken."""
+"""States that clusters alone never change: a city, a person or later passes have spoken
+(:mod:`streetbump.cluster.life`)."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,39 @@ def follow(
             home = _new_place(row, new_id())
             fresh.append(home)
         linked.setdefault(home.place_id, []).append(row)
-    after = [_updated(p, linked[p.place_id], clusters, settings=settings) for p in known]
+    others = _also_there([*known, *fresh], clusters, settings=settings)
+
+    def updated(place: Place) -> Place:
+        rows = linked[place.place_id]
+        ids = {str(r["cluster_id"]) for r in rows} | others.get(place.place_id, set())
+        return _updated(replace(place, clusters=tuple(sorted(ids))), rows, clusters, settings)
+
+    after = [updated(p) for p in known]
     changed = [new for old, new in zip(known, after, strict=True) if new != old]
-    return (*changed, *(_updated(p, linked[p.place_id], clusters, settings=settings)
-                        for p in fresh))  # fmt: skip
+    return (*changed, *map(updated, fresh))
+
+
+def _also_there(
+    places: Sequence[Place], clusters: pd.DataFrame, *, settings: FlagSettings
+) -> dict[str, set[str]]:
+    """Clusters at a place that are not flagged (any more), by place: each at its nearest one.
+
+    A place whose defect was mended keeps its clusters, or nobody could see that it was.
+    """
+    rest = clusters[~flagged(clusters, settings=settings)]
+    lat, lon, kind = (rest[name].to_numpy() for name in ("lat_deg", "lon_deg", "class"))
+    best: dict[str, tuple[float, str]] = {}
+    for place in places:  # places near some cells are few
+        away = distance_m(place.lat_deg, place.lon_deg, lat, lon)
+        alike = (kind == place.jolt_class.value) | (kind == JoltClass.UNSURE.value)
+        for k in np.flatnonzero(alike & (away <= settings.same_place_m)).tolist():
+            found = (float(away[k]), place.place_id)
+            cluster_id = str(rest["cluster_id"].iloc[k])
+            best[cluster_id] = min(best.get(cluster_id, found), found)
+    homes: dict[str, set[str]] = {}
+    for cluster_id, (_, place_id) in best.items():
+        homes.setdefault(place_id, set()).add(cluster_id)
+    return homes
 
 
 def _home(row: pd.Series, places: list[Place], *, limit_m: float) -> Place | None:
@@ -158,17 +189,15 @@ def _new_place(row: pd.Series, place_id: str) -> Place:
 
 
 def _updated(
-    place: Place, rows: list[pd.Series], clusters: pd.DataFrame, *, settings: FlagSettings
+    place: Place, rows: list[pd.Series], clusters: pd.DataFrame, settings: FlagSettings
 ) -> Place:
-    """The place with the clusters it has now, and the state that follows from them."""
-    ids = tuple(sorted(str(r["cluster_id"]) for r in rows))
+    """The place in the state that follows from the flagged clusters it has now."""
     if place.state in SENT or place.state is PlaceState.HELD:
-        return replace(place, clusters=ids)
-    if ids:
+        return place
+    if rows:
         best = max(rows, key=lambda r: (r["n_devices"], r["hits"], r["cluster_id"]))
         return replace(
             place,
-            clusters=ids,
             lat_deg=float(best["lat_deg"]),
             lon_deg=float(best["lon_deg"]),
             state=PlaceState.FLAGGED,
@@ -181,9 +210,5 @@ def _updated(
     explained = near[near["obstacle_id"].notna()]
     if len(explained):
         obstacle = explained.sort_values("cluster_id")["obstacle_id"].iloc[0]
-        return replace(
-            place, clusters=(), state=PlaceState.KNOWN_OBSTACLE, why=f"obstacle {obstacle}"
-        )
-    return replace(
-        place, clusters=(), state=PlaceState.CANDIDATE, why="no cluster reaches the quorum now"
-    )
+        return replace(place, state=PlaceState.KNOWN_OBSTACLE, why=f"obstacle {obstacle}")
+    return replace(place, state=PlaceState.CANDIDATE, why="no cluster reaches the quorum now")

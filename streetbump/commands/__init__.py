@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ from streetbump.pipeline import (
     settings_of,
 )
 from streetbump.report.rows import cluster_rows, detect_rows, rejected_rows
-from streetbump.sending import Desk, compose_planned, plan_now
+from streetbump.sending import READABLE, Desk, compose_planned, plan_now
 from streetbump.stores import PlaceRow, Store
 from streetbump.stores.files import Files
 from streetbump.submit.plan import Action
@@ -443,7 +444,8 @@ def run(
     """Trip files → clusters → (if allowed) requests; the same as the worker, until idle."""
     before = {(r.place_id, r.episode): r.state for r in session.store.outbox()}
     offered = offer_files(session, paths, options, stdin=stdin)
-    last = session.until_idle(allow_send=allow_send, on_progress=on_progress)
+    lanes = LANES if allow_send else ("intake", "cluster")
+    last = session.until_idle(lanes=lanes, allow_send=allow_send, on_progress=on_progress)
     _unspool(session, offered)
     refused = []
     for upload_id, name in offered.items():
@@ -617,6 +619,35 @@ def outbox_table(store: Store) -> pd.DataFrame:
     names = ["place_id", "episode", "city", "state", "request_id", "token", "marker", "attempts",
              "note"]  # fmt: skip
     return pd.DataFrame(rows, columns=names)
+
+
+SYNC_COLUMNS = ("place_id", "episode", "city", "state", "request_id", "city_status", "since_utc",
+                "city_words", "place_state", "note")  # fmt: skip
+
+
+def sync(session: Session, *, on_progress: OnProgress = lambda _p: None) -> Progress:
+    """Ask every city what became of its requests, and let the places follow; sends nothing."""
+    for desk in session.work.desks:
+        session.store.read_again(desk.city.name, states=sorted(READABLE))
+    last = session.until_idle(lanes=("sync",), on_progress=on_progress)
+    session.until_idle(lanes=("cluster",), on_progress=on_progress)
+    return last
+
+
+def sync_table(store: Store) -> pd.DataFrame:
+    """Every request with what its city says of it, and since when *we* have seen that."""
+    states = {p.place_id: p.state for p in store.places()}
+    rows = [
+        (r.place_id, r.episode, r.city, r.state, r.request_id or r.token, r.city_status,
+         None if r.status_ns is None else _utc(r.status_ns), r.city_words or None,
+         states.get(r.place_id), r.note or None)
+        for r in store.outbox()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(SYNC_COLUMNS))
+
+
+def _utc(ns: int) -> str:
+    return datetime.fromtimestamp(ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def practice_profile(url: str) -> str:

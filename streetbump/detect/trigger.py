@@ -1,12 +1,14 @@
 """How strong each moment is, which moments are jolts, and what is measured at a jolt.
 
-The score is a short-term level that is *partly* normalised by the level around it and by speed:
+The score is a short-term level over the level around it, to which a constant is added as in
+Weber's law of what people notice, and normalised in part by speed:
 
-    score = level / n0 · (n0 / noise) ^ noise_power · (v0 / speed) ^ speed_power
+    score = level / n0 · (n0 + c) / (noise + c) · (v0 / speed) ^ speed_power
 
-so it is the ratio to the noise on a street of usual noise n0 at the speed v0. Full division is the
-seismologist's STA/LTA (Allen 1978, BSSA 68(5):1521-1532; Withers et al. 1998, BSSA 88(1):95-106);
-none is the plain threshold. Why in between: docs/decisions/event-score.md.
+so it is the ratio to the noise on a street of usual noise n0 at the speed v0; c is the level of
+shaking that nobody minds (``unfelt_ms2``) in the window of the trip's rate. On quiet asphalt it is
+a plain threshold, on cobbles the seismologist's STA/LTA (Allen 1978, BSSA 68(5):1521-1532; Withers
+et al. 1998, BSSA 88(1):95-106). Why: docs/decisions/event-score.md.
 """
 
 from __future__ import annotations
@@ -59,11 +61,12 @@ def characteristic(signal: Signal, *, speed_ms: Floats, settings: DetectSettings
     level = np.where(signal.usable, _level(signal, settings=settings), 0.0)
     moving = ~(speed_ms < settings.min_speed_ms)
     noise = _noise(level, signal.usable & moving, signal.rate_hz, settings=settings)
-    quiet = settings.usual_noise_ms2 / noise
+    window_s = _window(signal.rate_hz, settings=settings) / signal.rate_hz
+    unfelt, usual = settings.unfelt_ms2 * np.sqrt(window_s), settings.usual_noise_ms2
+    quiet = (usual + unfelt) / (noise + unfelt)
     known = np.where(np.isfinite(speed_ms), speed_ms, settings.usual_speed_ms)
     slow = settings.usual_speed_ms / np.maximum(known, max(settings.min_speed_ms, 0.1))
-    gain = quiet**settings.noise_power * slow**settings.speed_power
-    return np.asarray(level / settings.usual_noise_ms2 * gain)
+    return np.asarray(level / usual * quiet * slow**settings.speed_power)
 
 
 def _level(signal: Signal, *, settings: DetectSettings) -> Floats:
@@ -76,9 +79,14 @@ def _level(signal: Signal, *, settings: DetectSettings) -> Floats:
     rate_hz = signal.rate_hz
     shaken = signal.axes_ms2 - moving_mean(signal.axes_ms2, _odd(settings.highpass_s, rate_hz))
     power = np.einsum("ij,ij->i", shaken, shaken)
-    width = max(MIN_SAMPLES, _odd(settings.short_s, rate_hz))
+    width = _window(rate_hz, settings=settings)
     mean = np.maximum(moving_mean(moving_mean(power, width), width), 0.0)
     return np.sqrt(mean * (width / rate_hz))
+
+
+def _window(rate_hz: float, *, settings: DetectSettings) -> int:
+    """Samples of the short window."""
+    return max(MIN_SAMPLES, _odd(settings.short_s, rate_hz))
 
 
 def _odd(span_s: float, rate_hz: float) -> int:
@@ -87,7 +95,7 @@ def _odd(span_s: float, rate_hz: float) -> int:
 
 
 def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSettings) -> Floats:
-    """Median level around each point, of one-second blocks, never under the floor.
+    """Median level around each point, of one-second blocks; 0 where nothing counts at all.
 
     One block begins at the strongest moment: when the recording began must not matter.
     """
@@ -106,14 +114,14 @@ def _noise(level: Floats, counted: Bools, rate_hz: float, *, settings: DetectSet
     per_block = _row_median(padded.reshape(n, block))
     known = np.isfinite(per_block)
     if not known.any():
-        return np.full(len(level), settings.noise_floor_ms2)
+        return np.zeros(len(level))
     # Blocks where nothing counts (stops, gaps) take the nearest block that does.
     centre = np.arange(n)
     filled = np.interp(centre, centre[known], per_block[known])
     width = max(1, round(settings.noise_s)) | 1
     local = median_filter(filled, size=min(width, 2 * n - 1), mode="nearest")
     position = ((np.arange(len(level)) - strongest % apart) / apart + lead + 0.5) / block - 0.5
-    return np.maximum(np.interp(position, centre, local), settings.noise_floor_ms2)
+    return np.interp(position, centre, local)
 
 
 def _row_median(rows: Floats) -> Floats:

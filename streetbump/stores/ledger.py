@@ -16,6 +16,9 @@ from streetbump.stores.base import Base
 from streetbump.stores.records import OutboxRow, PlaceRow
 from streetbump.stores.rows import audit_row, chunks
 
+WANTED = {"life_wanted": t.places.c.life_wanted + 1}
+"""What a change of passes or of a city's words does to a place."""
+
 
 class Ledger(Base):
     """Places keep their id while clusters come and go; the outbox keeps what was sent."""
@@ -94,9 +97,65 @@ class Ledger(Base):
         c.execute(
             t.places.update()
             .where(t.places.c.place_id == place_id)
-            .values(state=state, why=why, review=None, updated_ns=now_ns)
+            .values(state=state, why=why, review=None, updated_ns=now_ns, **WANTED)
         )
         _history(c, place_id, state, row.episode, why, now_ns)
+
+    def places_due(self, *, limit: int) -> tuple[tuple[PlaceRow, int], ...]:
+        """Places whose passes or whose city's words have changed since they were looked at.
+
+        Beside each how often that has happened by now, for :meth:`commit_lives`.
+        """
+        query = (
+            sa.select(t.places.c.place_id, t.places.c.life_wanted)
+            .where(t.places.c.life_wanted != t.places.c.life_done)
+            .order_by(t.places.c.place_id)
+            .limit(limit)
+        )
+        with self._read() as c:
+            wanted = {r.place_id: r.life_wanted for r in c.execute(query)}
+            rows = self._places(c, [t.places.c.place_id.in_(list(wanted))])
+        return tuple((row, wanted[row.place_id]) for row in rows)
+
+    def is_due(self, place_id: str) -> bool:
+        """Whether a place's life is still to be looked at."""
+        query = sa.select(t.places.c.life_wanted != t.places.c.life_done).where(
+            t.places.c.place_id == place_id
+        )
+        with self._read() as c:
+            return bool(c.execute(query).scalar())
+
+    def commit_lives(
+        self,
+        lived: Sequence[tuple[PlaceRow, PlaceRow, int]],
+        *,
+        resource: str,
+        owner: str,
+        now_ns: int,
+    ) -> None:
+        """Store what became of places: as each was read, as it is now, and for which change.
+
+        A place that somebody moved meanwhile stays due.
+        """
+        with self._write() as c:
+            self._finish(c, resource, owner)
+            for before, after, change in lived:
+                values: dict[str, Any] = {"life_done": change}
+                moved = (before.state, before.episode) != (after.state, after.episode)
+                if moved:
+                    values |= {"state": after.state, "episode": after.episode, "why": after.why,
+                               "review": None, "updated_ns": now_ns}  # fmt: skip
+                done = c.execute(
+                    t.places.update()
+                    .where(
+                        (t.places.c.place_id == before.place_id)
+                        & (t.places.c.state == before.state)
+                        & (t.places.c.episode == before.episode)
+                    )
+                    .values(**values)
+                )
+                if moved and done.rowcount == 1:
+                    _history(c, after.place_id, after.state, after.episode, after.why, now_ns)
 
     @staticmethod
     def _put_place(c: sa.Connection, place: PlaceRow, now_ns: int) -> None:
@@ -169,6 +228,17 @@ class Ledger(Base):
         with self._read() as c:
             return tuple(OutboxRow(*r) for r in c.execute(query))
 
+    def outbox_of(self, place_ids: Sequence[str]) -> tuple[OutboxRow, ...]:
+        """The requests of some places, by place and episode."""
+        columns = [t.outbox.c[f] for f in OutboxRow.__dataclass_fields__]
+        query = sa.select(*columns).order_by(t.outbox.c.place_id, t.outbox.c.episode)
+        with self._read() as c:
+            return tuple(
+                OutboxRow(*row)
+                for part in chunks(sorted(place_ids))
+                for row in c.execute(query.where(t.outbox.c.place_id.in_(part)))
+            )
+
     def put_intent(
         self, row: OutboxRow, *, payload_hash: str, resource: str, owner: str, now_ns: int
     ) -> None:
@@ -229,6 +299,58 @@ class Ledger(Base):
             audit_row(
                 c, now_ns, "request", place_id, {k: v for k, v in values.items() if k != "request"}
             )
+
+    def put_city_status(
+        self,
+        seen: OutboxRow,
+        values: dict[str, Any],
+        *,
+        place: tuple[str, str] | None,
+        words: str,
+        resource: str,
+        owner: str,
+        now_ns: int,
+    ) -> None:
+        """Store what a city says of a request now, and what that makes of its place.
+
+        `words` go into the place's history, with the time *we* saw it; empty when nothing is new.
+        The place moves (state, why) only while the request's episode is its present one.
+        """
+        with self._write() as c:
+            self._hold(c, resource, owner)
+            c.execute(
+                t.outbox.update()
+                .where(
+                    (t.outbox.c.place_id == seen.place_id) & (t.outbox.c.episode == seen.episode)
+                )
+                .values(**values, updated_ns=now_ns)
+            )
+            row = c.execute(
+                sa.select(t.places.c.state, t.places.c.episode).where(
+                    t.places.c.place_id == seen.place_id
+                )
+            ).first()
+            if row is None or not words:
+                return
+            audit_row(c, now_ns, "city", seen.place_id, {"episode": seen.episode, "says": words})
+            moves = place is not None and row.episode == seen.episode and row.state != place[0]
+            if moves and place is not None:
+                self._move_place(c, seen.place_id, *place, now_ns)
+            else:
+                _history(c, seen.place_id, row.state, row.episode, words, now_ns)
+                c.execute(
+                    t.places.update().where(t.places.c.place_id == seen.place_id).values(**WANTED)
+                )
+
+    def read_again(self, city: str, *, states: Sequence[str]) -> int:
+        """Let the requests of a city in these states be asked about at once; how many."""
+        with self._write() as c:
+            done = c.execute(
+                t.outbox.update()
+                .where((t.outbox.c.city == city) & t.outbox.c.state.in_(list(states)))
+                .values(next_ns=None)
+            )
+        return int(done.rowcount)
 
     def audit(self, subject: str | None = None) -> list[dict[str, Any]]:
         """What was done, the oldest first; of one subject or of all."""

@@ -87,6 +87,11 @@ class OutboxRow:
     next_ns: int | None
     sent_ns: int | None
     created_ns: int
+    city_status: str | None = None
+    city_words: str | None = None
+    status_ns: int | None = None
+    closed_ns: int | None = None
+    parent_id: str | None = None
 
 
 def digest_of(*parts: object) -> int:

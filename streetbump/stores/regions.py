@@ -13,7 +13,7 @@ from streetbump import model
 from streetbump.geo import cell_of, cells_around
 from streetbump.model import Bools, Clustering, Ints
 from streetbump.stores import schema as t
-from streetbump.stores.ledger import Ledger
+from streetbump.stores.ledger import WANTED, Ledger
 from streetbump.stores.records import PlaceRow, Region, obstacle_digest
 from streetbump.stores.rows import audit_row, bulk, by_cells, by_keys, chunks, frame
 
@@ -157,6 +157,8 @@ class Regions(Ledger):
         places = self._places(c, [t.places.c.cell.in_(part) for part in chunks(near.tolist())])
         clusters = by_cells(c, t.clusters, model.CLUSTERS, wide, generation=generation)
         creating = np.isin(clusters["cell"].to_numpy(), owned)
+        for part in chunks(near.tolist()):
+            c.execute(t.places.update().where(t.places.c.cell.in_(part)).values(**WANTED))
         for place in follow(places, clusters, creating):
             self._put_place(c, place, now_ns)
 

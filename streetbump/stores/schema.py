@@ -200,6 +200,9 @@ places = sa.Table(
     sa.Column("episode", sa.Integer(), nullable=False),
     sa.Column("why", sa.Text(), nullable=False),
     sa.Column("review", sa.Text()),  # approved | held | rejected, by a person
+    # How often its passes, or what its city said, have changed, and how often that was looked at.
+    sa.Column("life_wanted", sa.BigInteger(), nullable=False, server_default="1"),
+    sa.Column("life_done", sa.BigInteger(), nullable=False, server_default="0"),
     _ns("updated_ns"),
 )
 
@@ -241,6 +244,11 @@ outbox = sa.Table(
     sa.Column("note", sa.Text(), nullable=False),
     _ns("next_ns", nullable=True),  # not before; null: at once
     _ns("sent_ns", nullable=True),  # when the last attempt began
+    sa.Column("city_status", sa.Text()),  # open | closed | gone, as last read; null: never read
+    sa.Column("city_words", sa.Text()),  # the city's own words beside it
+    _ns("status_ns", nullable=True),  # when we first saw this status
+    _ns("closed_ns", nullable=True),  # when we first saw it closed; null while it is open
+    sa.Column("parent_id", sa.Text()),  # the request the city follows instead
     _ns("created_ns"),
     _ns("updated_ns"),
     sa.Index("ix_outbox_city_state", "city", "state"),

@@ -51,6 +51,8 @@ class PlaceFacts:
         Where it is in words, by the city's street layer; empty when there is none.
     review : str or None
         What a person decided: ``approved``, ``held``, ``rejected``, or None.
+    earlier_id : str or None
+        The city's number of the last request for this place that it closed.
     """
 
     place_id: str
@@ -76,6 +78,7 @@ class PlaceFacts:
     synthetic: bool
     obstacle_id: str | None = None
     review: str | None = None
+    earlier_id: str | None = None
     street: str = ""
     cross_street: str = ""
 
@@ -84,7 +87,8 @@ class PlaceFacts:
 class OutboxFacts:
     """What planning knows of a request that the outbox holds.
 
-    `closed`: the city says it is closed. `waiting`: may be sent again, but its time has not come.
+    `closed`: the city says it is closed. `resting`: it was closed so lately that the same place is
+    not reported again yet. `waiting`: may be sent again, but its time has not come.
     """
 
     place_id: str
@@ -95,6 +99,7 @@ class OutboxFacts:
     lat_deg: float
     lon_deg: float
     closed: bool = False
+    resting: bool = False
     waiting: bool = False
 
 
@@ -252,7 +257,7 @@ def _place_problem(place: PlaceFacts) -> str:
     approved = place.state is PlaceState.HELD and place.review == "approved"
     if place.review == "rejected":
         return "a person rejected it"
-    if place.state is not PlaceState.FLAGGED and not approved:
+    if place.state not in {PlaceState.FLAGGED, PlaceState.STILL_THERE} and not approved:
         return f"is {place.state.value.replace('_', ' ')}, not flagged"
     if place.obstacle_id is not None:
         return f"is the known obstacle {place.obstacle_id}"
@@ -281,6 +286,9 @@ def _around(
     """The decision, changed to skip when an open request of ours covers the place."""
     for row, away_m in taken.around(place):
         here = row.place_id == place.place_id or away_m <= profile.limits.duplicate_radius_m
+        if row.place_id == place.place_id and row.resting:
+            why = f"the city closed its last request under {profile.limits.reopen_days} days ago"
+            return _decision(place, Action.WAIT, why, decision.city)
         same = row.city == profile.name and row.service_code == _code_of(place, profile)
         if here and same and not row.closed and row.state is not RequestState.REFUSED:
             why = f"our request for place {row.place_id}, {away_m:.0f} m away, is not closed yet"
