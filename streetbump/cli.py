@@ -82,8 +82,8 @@ trip_options = _stacked(
                  help="Count each trip that names no device as a device of its own."),
 )  # fmt: skip
 city_option = click.option(
-    "--city", "cities", metavar="FILE|sandbox", multiple=True,
-    help="City profile (TOML), or the shipped practice city. May be repeated.",
+    "--city", "cities", metavar="FILE|FOLDER|sandbox", multiple=True,
+    help="City profile (TOML), a folder of them, or the shipped practice city. May be repeated.",
 )  # fmt: skip
 send_option = click.option(
     "--send", is_flag=True, help="Really send. Without it nothing leaves this machine."
@@ -330,7 +330,7 @@ def _session(
     settings = commands.load_settings(values["settings_path"])
     pool = width if width is not None else (os.cpu_count() or 1 if files > _MANY_FILES else 1)
     with ExitStack() as stack:
-        desks = [runtime.open_desk(name, environ=os.environ, stack=stack) for name in cities]
+        desks = runtime.open_desks(cities, environ=os.environ, stack=stack)
         executor: Executor = Serial()
         if strangers and sys.platform == "linux":
             executor = stack.enter_context(Limited(warm=pipeline.warm_up))
@@ -898,16 +898,22 @@ def _pool(files: int) -> Iterator[Executor]:
 @main.command()
 @click.argument("what", required=False, type=click.Choice(["trip", "city"]))
 @click.argument("file", required=False)
+@click.option("--city", metavar="FILE|sandbox", help="The same as doctor city FILE.")
 @trip_options
 @common_options
-def doctor(what: str | None, file: str | None, **values: Any) -> None:
-    """Look at the installation and the store; at a trip FILE; or at a city profile FILE."""
+def doctor(what: str | None, file: str | None, city: str | None, **values: Any) -> None:
+    """Look at the installation and the store; at a trip FILE; or at a city, through its FILE.
+
+    A city is only read from: nothing is created. The last lines are what would mend its profile.
+    """
     from streetbump import commands
     from streetbump.config import shipped_settings
 
     options = _trip_options(values)
-    if (what is None) != (file is None):
+    if (what is None) != (file is None) or (city is not None and what is not None):
         raise UsageError("doctor: alone, or doctor trip FILE, or doctor city FILE")
+    if city is not None:
+        what, file = "city", city
     if what is None or file is None:
         _emit(commands.doctor(values["url"]), values["kind"], values["output"])
     elif what == "trip":
@@ -917,7 +923,30 @@ def doctor(what: str | None, file: str | None, **values: Any) -> None:
         if any("refused" in record for record in records):
             sys.exit(1)
     else:
-        _print_records([dict(commands.doctor_city(file))])
+        _look_at_city(file, values["kind"], values["output"])
+
+
+def _look_at_city(file: str, kind: str | None, output: Path | None) -> None:
+    """Print what a city shows of its profile, each line as it is found: the pace may be slow."""
+    from contextlib import ExitStack
+
+    import pandas as pd
+
+    from streetbump import commands
+
+    rows = []
+    with ExitStack() as stack:
+        for row in commands.doctor_city(file, stack=stack):
+            rows.append(row)
+            if kind is None and output is None:
+                lead, gap = f"{row['state']:9}", " "
+                if row["asked"] == "to mend":
+                    lead, gap = "\n", "\n\n"
+                click.echo(_printable(f"{lead}{row['asked']}:{gap}{row['said']}"))
+    if kind is not None or output is not None:
+        _emit(pd.DataFrame(rows, columns=["asked", "state", "said"]), kind, output)
+    if any(row["state"] == "fails" for row in rows):
+        sys.exit(1)
 
 
 def _print_records(records: list[dict[str, Any]]) -> None:

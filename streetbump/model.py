@@ -586,6 +586,7 @@ class CityRequest:
     requested_utc: str | None
     updated_utc: str | None
     status_notes: str
+    parent_id: str | None = None  # the request it is a duplicate of
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,27 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from streetbump.config import BoundaryFile, parse_city, shipped_city
+from streetbump.cityprofile import BoundaryFile, CityProfile, parse_city, shipped_city
 from streetbump.errors import ConfigError, StoreError
 from streetbump.sending import Desk
 from streetbump.stores.files import Files
-from streetbump.submit.routing import City, polygon_wkb
-from streetbump.submit.secret import load_key
+from streetbump.submit.routing import City, OtherArea, polygon_wkb, shapes_wkb
+from streetbump.submit.secret import Secret, load_key
+from streetbump.submit.streets import street_layer
 from streetbump.submit.talk import CityClient
+
+if TYPE_CHECKING:
+    from streetbump.submit.georeport import Pace
+    from streetbump.submit.probe import Finding
 
 KEY_FILE_VARIABLE = "STREETBUMP_KEY_FILE"
 _KEY_BYTES = 32
@@ -143,11 +152,20 @@ def load_city(name: str) -> tuple[City, Path]:
     if not path.exists() and "." not in name and "/" not in name:
         return City(shipped_city(name)), Path()
     profile = parse_city(_read_text(path), where=str(path))
-    boundary = profile.boundary
-    if not isinstance(boundary, BoundaryFile):
-        return City(profile), path.parent
-    outline = path.parent / boundary.path
-    return City(profile, polygon_wkb(_read_text(outline), where=str(outline))), path.parent
+    folder = path.parent
+    boundary, streets = profile.boundary, profile.streets
+    outline = None
+    if isinstance(boundary, BoundaryFile):
+        outline = polygon_wkb(_read_text(folder / boundary.path), where=str(folder / boundary.path))
+    others = tuple(
+        OtherArea(o.owner, shapes_wkb(_read_text(folder / o.path), where=o.path), o.buffer_m)
+        for o in profile.other_owners
+    )
+    layer = None
+    if streets is not None:
+        text = _read_text(folder / streets.path)
+        layer = street_layer(text, name_field=streets.name_field, where=str(folder / streets.path))
+    return City(profile, outline, others, layer), folder
 
 
 def _read_text(path: Path) -> str:
@@ -159,18 +177,82 @@ def _read_text(path: Path) -> str:
         ) from exc
 
 
+def open_desks(names: Sequence[str], *, environ: Mapping[str, str], stack: ExitStack) -> list[Desk]:
+    """The desks of several cities; a folder stands for every profile (``*.toml``) in it.
+
+    Raises
+    ------
+    ConfigError
+        A folder without profiles, or two profiles of one name.
+    """
+    files = [file for name in names for file in _profiles_in(name)]
+    desks = [open_desk(file, environ=environ, stack=stack) for file in files]
+    count = Counter(desk.city.name for desk in desks)
+    twice = next((name for name, n in count.items() if n > 1), None)
+    if twice is not None:
+        raise ConfigError(f"--city: two profiles have the name {twice}")
+    return desks
+
+
+def _profiles_in(name: str) -> list[str]:
+    path = Path(name)
+    if not path.is_dir():
+        return [name]
+    files = sorted(str(file) for file in path.glob("*.toml"))
+    if not files:
+        raise ConfigError(f"--city {name}: no profile (*.toml) in this folder")
+    return files
+
+
 def open_desk(name: str, *, environ: Mapping[str, str], stack: ExitStack) -> Desk:
     """The desk of a city: its profile, and the one client that keeps its pace.
 
-    The client is opened when something is due, and closed with `stack`.
+    The client is opened when something is due, and closed with `stack`. Cities behind one host
+    share its pace.
     """
     city, folder = load_city(name)
     key = load_key(city.profile, environ=environ, folder=folder)
 
     @cache
     def connect() -> CityClient:
-        from streetbump.submit.georeport import GeoReport
-
-        return stack.enter_context(GeoReport(city.profile, key=key))
+        return _client(city.profile, key, stack)
 
     return Desk(city, connect, folder)
+
+
+def _client(profile: CityProfile, key: Secret | None, stack: ExitStack) -> CityClient:
+    from streetbump.submit.georeport import GeoReport
+
+    host = urlsplit(getattr(profile.channel, "endpoint", "")).netloc.lower()
+    return stack.enter_context(GeoReport(profile, key=key, pace=_pace_of(host)))
+
+
+@cache
+def _pace_of(host: str) -> Pace:
+    from streetbump.submit.georeport import Pace
+
+    return Pace()
+
+
+def probe_city(
+    name: str, *, environ: Mapping[str, str], stack: ExitStack
+) -> tuple[CityProfile, Iterator[Finding]]:
+    """A city's profile, and what its endpoint shows of it, read by read. Creates nothing.
+
+    A key that the profile names and that is not there is a finding, as most reads need none.
+    """
+    from streetbump.submit.probe import Finding, probe
+
+    city, folder = load_city(name)
+
+    def findings() -> Iterator[Finding]:
+        key = None
+        try:
+            key = load_key(city.profile, environ=environ, folder=folder)
+            yield Finding("key", "ok", "found" if key else "the profile names none")
+        except ConfigError as exc:
+            yield Finding("key", "fails", str(exc))
+        now_utc = datetime.fromtimestamp(now_ns() / 1e9, UTC)
+        yield from probe(lambda p: _client(p, key, stack), city, now_utc=now_utc)
+
+    return city.profile, findings()

@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pandas as pd
 
-from streetbump.config import CityProfile, FileChannel, Settings
+from streetbump.cityprofile import CityProfile, FileChannel
+from streetbump.config import Settings
 from streetbump.errors import CityError
 from streetbump.model import JoltClass, PlaceState, Receipt, RequestState, ServiceRequest
 from streetbump.stores import OutboxRow, PlaceRow, Store
@@ -128,7 +129,8 @@ def facts_of(store: Store, cities: Sequence[City], *, settings: Settings) -> tup
     home = {cluster_id: place.place_id for place in places for cluster_id in place.clusters}
     clusters = _by_place(store.clusters_by_id(home), home)
     best = _best(clusters, {place.place_id: place.jolt_class for place in places})
-    zones = {p.place_id: _zone(p, best.get(p.place_id), cities) for p in places}
+    city_of = {p.place_id: _city_of(p, best.get(p.place_id), cities) for p in places}
+    zones = {i: "UTC" if city is None else city.profile.timezone for i, city in city_of.items()}
     seen = _seen(_by_place(store.members(home), home), zones)
     of_place = dict(tuple(clusters.groupby("place_id")))
     earlier = {
@@ -141,6 +143,7 @@ def facts_of(store: Store, cities: Sequence[City], *, settings: Settings) -> tup
             best.get(place.place_id),
             seen.get(place.place_id, _Seen()),
             earlier.get(place.place_id),
+            city_of[place.place_id],
             settings,
         )
         for place in places
@@ -169,10 +172,10 @@ def _best(clusters: pd.DataFrame, kind: dict[str, str]) -> dict[str, dict[str, A
     return {str(row["place_id"]): row for row in last.to_dict("records")}
 
 
-def _zone(place: PlaceRow, best: dict[str, Any] | None, cities: Sequence[City]) -> str:
+def _city_of(place: PlaceRow, best: dict[str, Any] | None, cities: Sequence[City]) -> City | None:
     pos_err_m = float("nan") if best is None else float(best["pos_err_m"])
     routed = route(place.lat_deg, place.lon_deg, pos_err_m=pos_err_m, cities=cities)
-    return next((c.profile.timezone for c in cities if c.name == routed.city), "UTC")
+    return next((c for c in cities if c.name == routed.city), None)
 
 
 def _seen(members: pd.DataFrame, zones: dict[str, str]) -> dict[str, _Seen]:
@@ -197,8 +200,10 @@ def _facts(
     best: dict[str, Any] | None,
     seen: _Seen,
     earlier_id: str | None,
+    city: City | None,
     settings: Settings,
 ) -> PlaceFacts:
+    street, cross_street = _street(place, city)
     state = PlaceState(place.state)
     if state is PlaceState.FLAGGED and seen.n_days < settings.flag.min_days:
         state = PlaceState.CANDIDATE
@@ -231,7 +236,17 @@ def _facts(
         obstacle_id=None,  # a flagged place has none; see cluster.places
         review=place.review,
         earlier_id=earlier_id,
+        street=street,
+        cross_street=cross_street,
     )
+
+
+def _street(place: PlaceRow, city: City | None) -> tuple[str, str]:
+    """Where a place is in words, by the street layer of its city."""
+    if city is None or city.streets is None or city.profile.streets is None:
+        return "", ""
+    within_m = city.profile.streets.within_m
+    return city.streets.words(place.lat_deg, place.lon_deg, within_m=within_m)
 
 
 def plan_now(
@@ -583,7 +598,9 @@ def _look_up(call: _Call, row: OutboxRow) -> Step:
 def _exchange(call: _Call, row: OutboxRow) -> Step:
     """Ask what number a token stands for by now."""
     known = _known_ids(call) - {row.token or ""}
-    receipt = talk.exchange(call.desk.connect(), row.token or "", known_ids=known)
+    receipt = talk.exchange(
+        call.desk.connect(), row.token or "", call.desk.profile, known_ids=known
+    )
     return _settle(call, row, receipt)
 
 
@@ -593,7 +610,9 @@ def _read_back(call: _Call, row: OutboxRow) -> Step:
     if isinstance(call.desk.profile.channel, FileChannel) or row.request_id is None:
         call.move(row, [RequestState(row.state)], next_ns=NEVER_NS)
         return Step(f"{row.place_id}: {name} has no number to ask about")
-    word = readback.word_of(talk.read_status(call.desk.connect(), row.parent_id or row.request_id))
+    profile, request_id = call.desk.profile, row.parent_id or row.request_id
+    seen = talk.read_status(call.desk.connect(), request_id, profile)
+    word = readback.word_of(seen, profile.dialect)
     if not word.status:
         again_ns = sender.now_ns + _busy_ns(call.desk)
         call.move(row, [RequestState(row.state)], next_ns=again_ns)

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "streetbump"
 
 ROWS: tuple[tuple[str, ...], ...] = (
     ("data", "errors", "model"),
-    ("config", "geo"),
+    ("config", "geo", "cityprofile"),
     ("trips",),
     ("detect",),
     ("cluster",),
@@ -64,6 +64,7 @@ PURE = (
     "model",
     "config",
     "geo",
+    "cityprofile",
     "trips",
     "detect",
     "cluster",

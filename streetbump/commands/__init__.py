@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata, resources
@@ -22,9 +23,10 @@ from typing import Any
 import pandas as pd
 
 from streetbump import runtime
+from streetbump.cityprofile import FileChannel, shipped_city
 from streetbump.cluster.inventory import Inventory, read_inventory
 from streetbump.cluster.places import flagged
-from streetbump.config import Settings, parse_settings, shipped_city, shipped_settings
+from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial
 from streetbump.model import PlaceState, Reason, Rejected, Trip, upload_id_of
@@ -835,21 +837,29 @@ def doctor_trip(
     return records
 
 
-def doctor_city(name: str) -> list[tuple[str, str]]:
-    """What a city profile says, once it has been read without a fault."""
-    city, _ = runtime.load_city(name)
-    profile = city.profile
+def doctor_city(name: str, *, stack: ExitStack) -> Iterator[dict[str, Any]]:
+    """What a city profile says, what its endpoint shows of it, and what would mend it.
+
+    Each row has `asked`, `state` (ok, note, deviates, fails) and `said`; the last, `to mend`, is
+    TOML for the profile. Reads only: nothing is created.
+    """
+    from streetbump.submit.probe import mended
+
+    profile, findings = runtime.probe_city(name, environ=os.environ, stack=stack)
     services = ", ".join(f"{k} → {s.code}" for k, s in sorted(profile.services.items()))
-    return [
-        ("name", profile.name),
-        ("title", profile.title),
-        ("timezone", profile.timezone),
-        ("channel", type(profile.channel).__name__),
-        ("endpoint", getattr(profile.channel, "endpoint", getattr(profile.channel, "path", ""))),
-        ("services", services),
-        ("live", "yes" if profile.live else "no: nothing is sent"),
-        ("this machine only", "yes" if profile.loopback else "no"),
-    ]
+    live = "yes" if profile.live else "no: nothing is sent"
+    for asked, said in (("profile", f"{profile.name} ({profile.title})"), ("services", services),
+                        ("live", live)):  # fmt: skip
+        yield {"asked": asked, "state": "note", "said": said}
+    if isinstance(profile.channel, FileChannel):
+        yield {"asked": "work list", "state": "ok", "said": profile.channel.path}
+        return
+    seen = []
+    for finding in findings:
+        seen.append(finding)
+        yield {"asked": finding.asked, "state": finding.state, "said": finding.said}
+    if text := mended(seen):
+        yield {"asked": "to mend", "state": "note", "said": text}
 
 
 def version() -> str:

@@ -10,26 +10,16 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from streetbump.config import CityProfile, GeoReportChannel, ServiceCode
+from streetbump.cityprofile import CityProfile, GeoReportChannel, ServiceCode, language
 from streetbump.errors import CityError
-from streetbump.model import STANDARD_GRAVITY_MS2, JoltClass, ServiceRequest
+from streetbump.model import STANDARD_GRAVITY_MS2, ServiceRequest
 from streetbump.submit.plan import PlaceFacts
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that is read as a digit (crockford.com/base32.html)."""
 _MARKER_CHARS = 10
 
-_CLASS_WORDS = {
-    JoltClass.POTHOLE: "Pothole",
-    JoltClass.HUMP: "Speed hump",
-    JoltClass.MARKER: "Raised road marker",
-    JoltClass.CASTING: "Manhole or utility cover out of level",
-    JoltClass.JOINT: "Rough bridge joint or rail crossing",
-    JoltClass.ROUGH: "Rough road surface",
-}
-
-_BOUND = ("northbound", "north-eastbound", "eastbound", "south-eastbound",
-          "southbound", "south-westbound", "westbound", "north-westbound")  # fmt: skip
+_BOUND = ("north", "north_east", "east", "south_east", "south", "south_west", "west", "north_west")
 
 _STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Counts are told as "at least" one of these, so that no exact count is public."""
@@ -59,8 +49,8 @@ def compose(facts: PlaceFacts, profile: CityProfile, *, marker: str) -> ServiceR
     CityError
         The city takes no such class, or the position is not finite: nothing to be composed.
 
-    >>> from streetbump.config import shipped_city
-    >>> from streetbump.model import PlaceState
+    >>> from streetbump.cityprofile import shipped_city
+    >>> from streetbump.model import JoltClass, PlaceState
     >>> facts = PlaceFacts(
     ...     place_id="p1", episode=1, state=PlaceState.FLAGGED, lat_deg=42.36, lon_deg=-71.05,
     ...     pos_err_m=2.5, headings_deg=(2.0,), jolt_class=JoltClass.POTHOLE, class_p=0.9,
@@ -87,36 +77,61 @@ def compose(facts: PlaceFacts, profile: CityProfile, *, marker: str) -> ServiceR
         lat_deg=facts.lat_deg,
         lon_deg=facts.lon_deg,
         description=description,
-        fields=_fields(facts, profile, service, description),
+        fields=_fields(facts, profile, service, marker=marker, description=description),
         synthetic=facts.synthetic,
     )
 
 
 def _fields(
-    facts: PlaceFacts, profile: CityProfile, service: ServiceCode, description: str
+    facts: PlaceFacts, profile: CityProfile, service: ServiceCode, *, marker: str, description: str
 ) -> tuple[tuple[str, str], ...]:
-    channel = profile.channel
+    """The arguments in sending order, as the city's dialect has them."""
+    channel, dialect = profile.channel, profile.dialect
     georeport = channel if isinstance(channel, GeoReportChannel) else None
+    in_form = georeport is not None and georeport.jurisdiction_in != "query"
+    severity = severity_word(facts.severity, cuts_ms2=profile.severity_cuts_ms2) or "LOW"
+    values = {
+        "ref": marker,
+        "lat": format(facts.lat_deg, f".{dialect.decimals}f"),
+        "long": format(facts.lon_deg, f".{dialect.decimals}f"),
+        "address": address(facts),
+        "severity": severity,  # one that is unknown is not overstated
+        "first_day": facts.first_day,
+        "last_day": facts.last_day,
+    }
+    fixed = georeport.fields.items() if georeport else ()
     fields = [
-        ("jurisdiction_id", georeport.jurisdiction_id if georeport else ""),
+        ("jurisdiction_id", georeport.jurisdiction_id if georeport and in_form else ""),
         ("service_code", service.code),
-        ("lat", format(facts.lat_deg, ".6f")),
-        ("long", format(facts.lon_deg, ".6f")),
+        ("lat", values["lat"]),
+        ("long", values["long"]),
+        (dialect.address_field, values["address"]),
         ("description", description),
-        *_attributes(service),
-        *(georeport.fields.items() if georeport else ()),
+        (dialect.idempotency_field, marker),
     ]
+    own = [*_attributes(service, severity, many=dialect.multivalue), *fixed]
+    fields += [(name, value.format_map(values)) for name, value in own]
     # An empty argument should mean an absent one; real servers differ.
-    return tuple((str(name), value) for name, value in fields if value)
+    return tuple((name, _plain(value)) for name, value in fields if name and value)
 
 
-def _attributes(service: ServiceCode) -> list[tuple[str, str]]:
+def _attributes(service: ServiceCode, severity: str, *, many: str) -> list[tuple[str, str]]:
     pairs = []
-    for code, value in service.attributes.items():
-        many = isinstance(value, list)
-        name = f"attribute[{code}][]" if many else f"attribute[{code}]"
+    for code, answer in service.attributes.items():
+        value = answer[severity] if isinstance(answer, dict) else answer  # type: ignore[index]
+        brackets = "[]" if isinstance(value, list) and many == "brackets" else ""
+        name = f"attribute[{code}]{brackets}"
         pairs += [(name, v) for v in ([value] if isinstance(value, str) else value)]
     return pairs
+
+
+def address(facts: PlaceFacts) -> str:
+    """The place as an address: the street and its cross street; empty when unknown."""
+    return " & ".join(name for name in (facts.street, facts.cross_street) if name)
+
+
+def _words(profile: CityProfile) -> dict[str, str]:
+    return {**language(profile.language), **profile.words}
 
 
 def _describe(facts: PlaceFacts, profile: CityProfile, *, marker: str) -> str:
@@ -125,65 +140,73 @@ def _describe(facts: PlaceFacts, profile: CityProfile, *, marker: str) -> str:
     What is too long for the city is cut from the end, on a character border; the reference stands
     in the first line and stays.
     """
+    words = _words(profile)
+    email = profile.contact.email
     lines = [
-        _headline(facts, profile, marker),
-        _provenance(facts),
-        _strength(facts, profile),
-        _position(facts, profile),
-        f"Contact {profile.contact.email}" if profile.contact.email else "",
+        _headline(facts, profile, marker, words),
+        _provenance(facts, words),
+        _strength(facts, profile, words),
+        _position(facts, profile, words),
+        words["contact"].format(email=email) if email else "",
     ]
     text = "\n".join(line for line in lines if line)
     return _plain(text)[: profile.limits.description_max].rstrip()
 
 
-def _headline(facts: PlaceFacts, profile: CityProfile, marker: str) -> str:
+def _headline(facts: PlaceFacts, profile: CityProfile, marker: str, words: dict[str, str]) -> str:
+    """What, how bad, which way, where, and the reference; shortened until the city takes it."""
     severity = severity_word(facts.severity, cuts_ms2=profile.severity_cuts_ms2)
-    parts = [
-        _CLASS_WORDS.get(facts.jolt_class, "Road defect"),
-        f"severity {severity}" if severity else "",
-        direction_words(facts.headings_deg),
-    ]
+    what = words.get(facts.jolt_class.value, words["defect"])
+    bad = words["severity"].format(word=words[severity.lower()]) if severity else ""
+    way, where = direction_words(facts.headings_deg, words), _where(facts, words)
     simulated = "PRACTICE, NOT REAL: " if facts.synthetic else ""
-    return f"{simulated}{', '.join(p for p in parts if p)}. Ref {marker}."
+    end = f". {words['ref'].format(ref=marker)}"
+    for parts in ([what, bad, way, where], [what, bad, where], [what, bad], [what]):
+        line = f"{simulated}{', '.join(p for p in parts if p)}{end}"
+        if len(line) <= profile.limits.description_max:
+            return line
+    return (simulated + what)[: profile.limits.description_max - len(end)] + end
 
 
-def _provenance(facts: PlaceFacts) -> str:
-    vehicles = at_least(facts.n_devices)
-    who = f" by at least {vehicles} vehicle{'s' if vehicles > 1 else ''}" if vehicles else ""
-    return f"Detected automatically{who}{_days(facts)}."
+def _where(facts: PlaceFacts, words: dict[str, str]) -> str:
+    if not facts.street:
+        return ""
+    text = words["on_near"] if facts.cross_street else words["on"]
+    return text.format(street=facts.street, cross=facts.cross_street)
 
 
-def _days(facts: PlaceFacts) -> str:
+def _provenance(facts: PlaceFacts, words: dict[str, str]) -> str:
+    count = at_least(facts.n_devices)
+    by = words["by_one" if count == 1 else "by_many"].format(count=count) if count else ""
+    return words["detected"].format(by=by, when=_days(facts, words))
+
+
+def _days(facts: PlaceFacts, words: dict[str, str]) -> str:
     if not (facts.first_day and facts.last_day):
         return ""
     if facts.first_day == facts.last_day:
-        return f", {facts.first_day}"
-    return f", {facts.first_day} to {facts.last_day}"
+        return words["day"].format(day=facts.first_day)
+    return words["days"].format(first=facts.first_day, last=facts.last_day)
 
 
-def _strength(facts: PlaceFacts, profile: CityProfile) -> str:
+def _strength(facts: PlaceFacts, profile: CityProfile, words: dict[str, str]) -> str:
     parts = []
     if math.isfinite(facts.severity):
-        parts.append(_jolt(facts.severity, profile))
+        in_us = profile.units == "us"
+        value = facts.severity / STANDARD_GRAVITY_MS2 if in_us else facts.severity
+        parts.append(words[f"jolt_{profile.units}"].format(value=f"{value:.1f}"))
     if math.isfinite(facts.hit_rate) and at_least(facts.passes):
         share = round(facts.hit_rate * 10) * 10
-        parts.append(f"Felt on about {share} % of at least {at_least(facts.passes)} passes.")
+        parts.append(words["share"].format(share=share, count=at_least(facts.passes)))
     return " ".join(parts)
 
 
-def _jolt(severity_ms2: float, profile: CityProfile) -> str:
-    if profile.units == "us":
-        return f"Jolt of a passenger car at 25 mph: {severity_ms2 / STANDARD_GRAVITY_MS2:.1f} g."
-    return f"Jolt of a passenger car at 40 km/h: {severity_ms2:.1f} m/s²."
-
-
-def _position(facts: PlaceFacts, profile: CityProfile) -> str:
+def _position(facts: PlaceFacts, profile: CityProfile, words: dict[str, str]) -> str:
     place = f"{facts.lat_deg:.6f}, {facts.lon_deg:.6f}"
     if not math.isfinite(facts.pos_err_m):
-        return f"Position: {place}."
-    if profile.units == "us":
-        return f"Position ±{math.ceil(facts.pos_err_m / _FOOT_M)} ft: {place}."
-    return f"Position ±{math.ceil(facts.pos_err_m)} m: {place}."
+        return words["position"].format(place=place)
+    error = facts.pos_err_m / (_FOOT_M if profile.units == "us" else 1.0)
+    return words[f"position_{profile.units}"].format(error=math.ceil(error), place=place)
 
 
 def severity_word(severity_ms2: float, *, cuts_ms2: tuple[float, float]) -> str:
@@ -198,15 +221,16 @@ def severity_word(severity_ms2: float, *, cuts_ms2: tuple[float, float]) -> str:
     return "LOW" if severity_ms2 < low else "MEDIUM" if severity_ms2 < high else "HIGH"
 
 
-def direction_words(headings_deg: Sequence[float]) -> str:
-    """Directions of travel in words, each once; empty when none is known.
+def direction_words(headings_deg: Sequence[float], words: dict[str, str] | None = None) -> str:
+    """Directions of travel in words, each once; empty when none is known. In English by default.
 
     >>> direction_words([358.0, 181.0])
     'northbound and southbound'
     """
+    said = language("en") if words is None else words
     known = [h for h in headings_deg if math.isfinite(h)]
     eighths = sorted({round(h % 360 / 45) % 8 for h in known})
-    return " and ".join(_BOUND[e] for e in eighths)
+    return said["and"].join(said[_BOUND[e]] for e in eighths)
 
 
 def at_least(count: int) -> int:

@@ -13,18 +13,19 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from itertools import product
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlencode
 
 import streetbump
-from streetbump.config import CityProfile, GeoReportChannel
-from streetbump.errors import CityError, ConfigError
+from streetbump.cityprofile import CityProfile
+from streetbump.errors import CityError
 from streetbump.model import Reply, ServiceRequest
+from streetbump.submit.dialect import channel_of, form, one_url, post_url, read_url
+from streetbump.submit.routing import position_problem
 from streetbump.submit.secret import Secret
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ _HEADER_CHARS = 500
 _KEY_CHARS = 6  # masking a shorter key in a reply would only garble the reply
 _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11")
 _ACCEPT = {"json": "application/json", "xml": "text/xml, application/xml"}
+
+
+class Pace:
+    """One call at a time, and a pause between two; shared by the clients of one host."""
+
+    def __init__(self) -> None:
+        self.one_call = threading.Lock()
+        self.free_at = 0.0  # monotonic seconds
 
 
 class GeoReport:
@@ -52,6 +61,8 @@ class GeoReport:
         Replaces the network in tests.
     clock, sleep : callable
         Monotonic seconds, and how to wait for them to pass.
+    pace : Pace or None
+        Give the same one to all clients of a host; else this client keeps its own.
     """
 
     def __init__(
@@ -62,13 +73,11 @@ class GeoReport:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        pace: Pace | None = None,
     ) -> None:
-        if not isinstance(profile.channel, GeoReportChannel):
-            raise ConfigError(f"{profile.name}: channel: not a GeoReport endpoint")
-        self._profile, self._channel, self._key = profile, profile.channel, key
+        self._profile, self._channel, self._key = profile, channel_of(profile), key
         self._clock, self._sleep = clock, sleep
-        self._free_at = clock()
-        self._one_call = threading.Lock()
+        self._pace = Pace() if pace is None else pace
         self._client = _new_client(profile, transport)
         self._log_filters = (_NoKey(key),) if key is not None else ()
         for name, no_key in product(_LOGGERS, self._log_filters):
@@ -91,25 +100,29 @@ class GeoReport:
         for name, no_key in product(_LOGGERS, self._log_filters):
             logging.getLogger(name).removeFilter(no_key)
 
+    def discovery(self) -> Reply:
+        """What the city says of its endpoints."""
+        return self._get(["discovery"])
+
     def services(self) -> Reply:
         """The city's service list."""
-        return self._get("services", {})
+        return self._get(["services"])
 
     def service(self, code: str) -> Reply:
         """The definition of one service: its questions."""
-        return self._get(f"services/{quote(code, safe='')}", {})
+        return self._get(["services", code])
 
     def requests(self, **filters: str) -> Reply:
-        """The city's requests, by the filters of GeoReport v2; an empty one is left out."""
-        return self._get("requests", filters)
+        """The city's requests, by filters under the city's own names; an empty one is left out."""
+        return self._get(["requests"], **filters)
 
     def request(self, request_id: str) -> Reply:
         """One request by its id."""
-        return self._get(f"requests/{quote(request_id, safe='')}", {})
+        return self._read(one_url(self._profile, request_id))
 
     def token(self, token: str) -> Reply:
         """What became of a token."""
-        return self._get(f"tokens/{quote(token, safe='')}", {})
+        return self._get(["tokens", token])
 
     def create(self, request: ServiceRequest) -> Reply:
         """Post one request: the only call that changes anything.
@@ -117,17 +130,18 @@ class GeoReport:
         Raises
         ------
         CityError
-            Before anything is sent: the profile is not live, is another city's, or the request
-            comes from simulated trips and the endpoint is not on this machine.
+            Before anything is sent: the profile is not live, is another city's, the request has
+            no position on Earth, or it comes from simulated trips and the endpoint is not on this
+            machine.
         """
         self._refuse(request)
         fields = list(request.fields)
         if self._key is not None and self._channel.key_place == "form":
             fields.insert(0, ("api_key", self._key.reveal()))
-        # Lone surrogates cannot be sent as UTF-8; a "?" may stand in their place.
-        body = urlencode(fields, encoding="utf-8", errors="replace").encode("ascii")
-        headers = {"Content-Type": FORM, **self._key_header(reading=False)}
-        return self._call("POST", self._url("requests"), headers, body)
+        kind = self._channel.post_format or self._channel.format
+        headers = {"Accept": _ACCEPT[kind], **self._channel.headers, "Content-Type": FORM,
+                   **self._key_header(reading=False)}  # fmt: skip
+        return self._call("POST", post_url(self._profile), headers, form(fields))
 
     def _refuse(self, request: ServiceRequest) -> None:
         name = self._profile.name
@@ -135,32 +149,37 @@ class GeoReport:
             raise CityError(f"a request for {request.city} must not go to {name}")
         if not self._profile.live:
             raise CityError(f"{name} is not live: set `live = true` in its profile to send")
+        problem = position_problem(request.lat_deg, request.lon_deg, 0.0)
+        if problem:
+            raise CityError(f"{name}: {problem}")
         if request.synthetic and not self._profile.loopback:
             raise CityError(f"{name}: simulated trips are only sent to this machine")
 
-    def _get(self, resource: str, filters: dict[str, str]) -> Reply:
-        query = {"jurisdiction_id": self._channel.jurisdiction_id, **filters}
-        text = urlencode({k: v for k, v in query.items() if v}, encoding="utf-8", errors="replace")
-        url = self._url(resource) + (f"?{text}" if text else "")
-        return self._call("GET", url, self._key_header(reading=True), None)
+    def _get(self, parts: Sequence[str], **arguments: str) -> Reply:
+        return self._read(read_url(self._profile, parts, list(arguments.items())))
 
-    def _url(self, resource: str) -> str:
-        return f"{self._channel.endpoint.rstrip('/')}/{resource}.{self._channel.format}"
+    def _read(self, url: str) -> Reply:
+        headers = {"Accept": _ACCEPT[self._channel.format], **self._channel.headers,
+                   **self._key_header(reading=True)}  # fmt: skip
+        return self._call("GET", url, headers, None)
 
     def _key_header(self, *, reading: bool) -> dict[str, str]:
         channel = self._channel
-        wanted = channel.key_on_reads if reading else channel.key_place == "header"
-        if self._key is None or not wanted:
+        if self._key is None or channel.key_place == "form":
             return {}
+        if reading and not channel.key_on_reads:
+            return {}
+        if channel.key_place == "bearer":
+            return {"Authorization": f"Bearer {self._key.reveal()}"}
         return {channel.key_header: channel.key_prefix + self._key.reveal()}
 
     def _call(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        with self._one_call:
-            self._sleep(max(0.0, self._free_at - self._clock()))
+        with self._pace.one_call:
+            self._sleep(max(0.0, self._pace.free_at - self._clock()))
             try:
                 reply = _exchange(self._client, self._profile, method, url, headers, body)
             finally:
-                self._free_at = self._clock() + self._profile.limits.min_interval_s
+                self._pace.free_at = self._clock() + self._profile.limits.min_interval_s
         return self._without_key(reply)
 
     def _without_key(self, reply: Reply) -> Reply:
@@ -178,7 +197,6 @@ def _new_client(profile: CityProfile, transport: httpx.BaseTransport | None) -> 
     import httpx
 
     agent = profile.contact.agent or profile.contact.email
-    channel_format = getattr(profile.channel, "format", "json")
     deadline_s = profile.limits.deadline_s
     return httpx.Client(
         transport=transport,
@@ -190,7 +208,6 @@ def _new_client(profile: CityProfile, transport: httpx.BaseTransport | None) -> 
         limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
         headers={
             "User-Agent": f"streetbump/{streetbump.__version__}" + (f" ({agent})" if agent else ""),
-            "Accept": _ACCEPT[channel_format],
             "Accept-Encoding": "identity",
             "Connection": "close",
         },

@@ -20,8 +20,10 @@ any other 2xx                         unknown
 408, 409, 425                         unknown
 other 4xx                             refused
 5xx                                   unknown
-a status in `safe_retry_statuses`     safe_retry after Retry-After
 ====================================  ============================================================
+
+What the profile's dialect says of an answer (`dialect.answers`) comes before this table: some
+cities say 400 for a fault that passes, others 500 for a key that is missing.
 """
 
 from __future__ import annotations
@@ -31,19 +33,16 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from streetbump.config import CityProfile, GeoReportChannel, ServiceCode
+from streetbump.cityprofile import PLAIN, CityProfile, Dialect, ServiceCode
 from streetbump.errors import CityError
 from streetbump.geo import distance_m
 from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
-from streetbump.submit.reading import read_requests
+from streetbump.submit.reading import read_error, read_requests
 
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 86_400.0
 """What a city's Retry-After is clamped to: a second, a day."""
 RETRY_DEFAULT_S = 60.0
 """How long to wait when the city does not say."""
-
-_CLOSED = frozenset({"closed"})
-"""The only status word that means closed; anything else may still be open."""
 
 
 def outcome(
@@ -63,7 +62,7 @@ def outcome(
     now_utc : datetime
         With a zone; what a Retry-After date is measured from.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> from streetbump.model import ServiceRequest
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> reply = Reply(201, b'[{"service_request_id": 17}]', {"content-type": "application/json"})
@@ -76,27 +75,38 @@ def outcome(
         return Receipt(RequestState.SAFE_RETRY, note=f"not connected: {reply.detail}")
     if reply.status is None:
         return Receipt(RequestState.UNKNOWN, note=f"no answer: {reply.failure} {reply.detail}")
-    if reply.status in _safe_statuses(profile) or reply.status == 429:
+    meaning = means(reply, profile.dialect)
+    if meaning == "retry" or (not meaning and reply.status == 429):
         wait = retry_after_s(reply.headers.get("retry-after", ""), now_utc=now_utc)
-        note = f"the city asks for patience ({reply.status})"
+        note = f"the city asks for patience ({reply.status}): {what_it_says(reply)}"
         return Receipt(RequestState.SAFE_RETRY, retry_after_s=wait, note=note)
     if not 200 <= reply.status < 300:
-        return _not_success(reply)
+        return _not_success(reply, meaning)
+    if profile.dialect.success_statuses and reply.status not in profile.dialect.success_statuses:
+        return _unknown(f"{reply.status} is not how this city says that it took a request")
     if reply.failure:
         return _unknown(f"the answer was lost on the way: {reply.failure} {reply.detail}")
     return _success(reply, request=request, profile=profile, known_ids=known_ids)
 
 
-def _safe_statuses(profile: CityProfile) -> tuple[int, ...]:
-    channel = profile.channel
-    return channel.safe_retry_statuses if isinstance(channel, GeoReportChannel) else ()
+def means(reply: Reply, dialect: Dialect) -> str:
+    """What an error answer means by the profile: retry, refused, key, none; empty: not said.
+
+    >>> from streetbump.cityprofile import Answer
+    >>> said = Answer(status=400, text="deadlock", means="retry")
+    >>> means(Reply(400, b"Deadlock found", {}), Dialect(answers=(said,)))
+    'retry'
+    """
+    body = reply.body.decode("utf-8", "replace").casefold()
+    fits = (a for a in dialect.answers if a.status == reply.status and a.text.casefold() in body)
+    return next((a.means for a in fits), "")
 
 
 def _unknown(note: str) -> Receipt:
     return Receipt(RequestState.UNKNOWN, note=note)
 
 
-def _not_success(reply: Reply) -> Receipt:
+def _not_success(reply: Reply, meaning: str) -> Receipt:
     """The receipt for a status that is neither 2xx nor a plea for patience.
 
     The head decides: it is complete even where the body was lost.
@@ -106,10 +116,12 @@ def _not_success(reply: Reply) -> Receipt:
         # Not followed. A 303 usually comes *after* the form was taken, so it is not safe to retry.
         note = f"the endpoint redirects ({status}) to {reply.headers.get('location', 'nowhere')}"
         return Receipt(RequestState.UNKNOWN, open_breaker=True, note=note)
-    if status in {401, 403}:
+    if meaning == "key" or (not meaning and status in {401, 403}):
         # The place is not at fault: it is sent once somebody has mended the key.
         note = f"the city refuses our key or blocks us ({status}): {said}"
         return Receipt(RequestState.SAFE_RETRY, open_breaker=True, note=note)
+    if meaning == "refused":
+        return Receipt(RequestState.REFUSED, note=f"the city refused ({status}): {said}")
     if status in {404, 405, 410}:
         note = f"the endpoint, jurisdiction or service code is gone ({status}): {said}"
         return Receipt(RequestState.REFUSED, open_breaker=True, note=note)
@@ -122,20 +134,27 @@ def what_it_says(reply: Reply) -> str:
     """What an error reply says, for people: short, plain, without markup.
 
     >>> what_it_says(Reply(400, b'[{"code": 400, "description": "no place"}]', {}))
-    'the city answered with an error: no place'
+    'no place'
     """
-    try:
-        read_requests(reply.body, reply.headers.get("content-type", ""))
-    except CityError as exc:
-        return str(exc)
-    return "no error text"
+    return read_error(reply.body, reply.headers.get("content-type", ""))
+
+
+def rows_of(reply: Reply, profile: CityProfile) -> tuple[CityRequest, ...]:
+    """The requests in a reply, read in the city's dialect. Raises CityError as the reader does.
+
+    >>> from streetbump.cityprofile import shipped_city
+    >>> rows_of(Reply(200, b"[]", {}), shipped_city("sandbox"))
+    ()
+    """
+    kind = reply.headers.get("content-type", "")
+    return read_requests(reply.body, kind, dialect=profile.dialect, zone=profile.timezone)
 
 
 def _success(
     reply: Reply, *, request: ServiceRequest, profile: CityProfile, known_ids: Collection[str]
 ) -> Receipt:
     try:
-        rows = read_requests(reply.body, reply.headers.get("content-type", ""))
+        rows = rows_of(reply, profile)
     except CityError as exc:
         return _unknown(f"{reply.status}, but {exc}")
     if len(rows) != 1:
@@ -197,13 +216,27 @@ def _seconds(value: str, now_utc: datetime) -> float:
 # ---------------------------------------------------------------------------------------- listings
 
 
-def is_open(row: CityRequest) -> bool:
-    """Whether a request may still be open: every status word but "closed".
+def status_of(row: CityRequest, dialect: Dialect) -> str:
+    """The status of a request in our words: open, closed, duplicate, referred; empty: unknown.
+
+    Only the standard's own two words and those that the profile names are understood: no word is
+    guessed to mean closed.
+
+    >>> row = read_requests(b'[{"service_request_id": 1, "status": "Fixed"}]', "")[0]
+    >>> status_of(row, Dialect()), status_of(row, Dialect(status_words={"fixed": "closed"}))
+    ('', 'closed')
+    """
+    plain = {"open": "open", "closed": "closed"}
+    return {**plain, **dialect.status_words}.get(row.status, "")
+
+
+def is_open(row: CityRequest, dialect: Dialect = PLAIN) -> bool:
+    """Whether a request may still be open: unless its status is known to mean that it is not.
 
     >>> is_open(read_requests(b'[{"service_request_id": 1, "status": "archived"}]', "")[0])
     True
     """
-    return row.status not in _CLOSED
+    return status_of(row, dialect) in {"", "open"}
 
 
 def carries_marker(row: CityRequest, marker: str) -> bool:
@@ -221,7 +254,7 @@ def match(
 ) -> CityRequest | None:
     """The row that is, or covers, our request: by reference, else open and near; else None.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> match((), request=sent, profile=shipped_city("sandbox")) is None
     True
@@ -236,7 +269,7 @@ def duplicates(
 ) -> tuple[CityRequest, ...]:
     """Open requests of our service codes within the city's duplicate radius, nearest first.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> rows = read_requests(b'[{"service_request_id": 7, "lat": 1.0001, "long": 2.0}]', "")
     >>> [r.request_id for r in duplicates(rows, request=sent, profile=shipped_city("sandbox"))]
@@ -246,8 +279,8 @@ def duplicates(
     radius_m = profile.limits.duplicate_radius_m
     found = [
         r for r in requests
-        if _has_id(r) and is_open(r) and (not r.service_code or r.service_code in codes)
-        and _within(r, request, radius_m)
+        if _has_id(r) and is_open(r, profile.dialect) and _within(r, request, radius_m)
+        and (not r.service_code or r.service_code in codes)
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda r: (_distance_m(r, request), r.request_id or "")))
 
@@ -260,7 +293,7 @@ def _our_codes(request: ServiceRequest, profile: CityProfile) -> set[str]:
 def listed_codes(request: ServiceRequest, profile: CityProfile) -> tuple[str, ...]:
     """The codes to search this city's listings for.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> sent = ServiceRequest("p", 1, "sandbox", "SB-0", "POTHOLE", 1.0, 2.0, "", (), False)
     >>> listed_codes(sent, shipped_city("sandbox"))
     ('POTHOLE',)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from streetbump.config import CityProfile
+from streetbump.cityprofile import CityProfile
 from streetbump.geo import distance_m, ecef_mm
 from streetbump.model import JoltClass, PlaceState, RequestState
 from streetbump.submit.routing import City, position_problem, route
@@ -47,6 +47,8 @@ class PlaceFacts:
         What to look at first, m/s².
     obstacle_id : str or None
         Known obstacle of the same class that explains it.
+    street, cross_street : str
+        Where it is in words, by the city's street layer; empty when there is none.
     review : str or None
         What a person decided: ``approved``, ``held``, ``rejected``, or None.
     earlier_id : str or None
@@ -77,6 +79,8 @@ class PlaceFacts:
     obstacle_id: str | None = None
     review: str | None = None
     earlier_id: str | None = None
+    street: str = ""
+    cross_street: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,6 +244,9 @@ def _decide(place: PlaceFacts, *, cities: Sequence[City], row: OutboxFacts | Non
     problem = _city_problem(place, profile)
     if problem:
         return _decision(place, Action.SKIP, problem, routed.city)
+    if profile.needs_address and not place.street:
+        why = f"{profile.name} wants an address, and no named street is near: for a person"
+        return _decision(place, Action.HOLD, why, routed.city)
     if row is not None and row.waiting:
         return _decision(place, Action.WAIT, "the city asked to wait", routed.city)
     return _decision(place, Action.SEND, _evidence(place), routed.city)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streetbump.cityprofile import PLAIN, Dialect
 from streetbump.model import PlaceState
 from streetbump.submit.outcome import is_open
 from streetbump.submit.talk import Status
@@ -30,8 +31,8 @@ class Word:
     parent_id: str | None = None
 
 
-def word_of(seen: Status) -> Word:
-    """What one look at a request came to.
+def word_of(seen: Status, dialect: Dialect = PLAIN) -> Word:
+    """What one look at a request came to, in the city's own words for a status.
 
     >>> word_of(Status(None, gone=True, certain=True, why="the city does not show it")).status
     'gone'
@@ -41,7 +42,9 @@ def word_of(seen: Status) -> Word:
     if seen.gone or seen.row is None:
         return Word(GONE, seen.why)
     said = seen.row.status_notes.strip() or seen.row.status
-    return Word(OPEN if is_open(seen.row) else CLOSED, said)
+    if is_open(seen.row, dialect):
+        return Word(OPEN, said)
+    return Word(CLOSED, said, seen.row.parent_id)
 
 
 def news(word: Word, *, before: str | None, request: str) -> tuple[str, tuple[str, str] | None]:

@@ -1,18 +1,23 @@
 """A city's replies, JSON or XML in any of their dialects, read into one shape.
 
 Servers agree on little beyond the URLs: wrapper or none, one object or a list, ids as numbers,
-numbers as strings, other names for the same field. What cannot be read is a
-:class:`~streetbump.errors.CityError`, never an empty list: "no requests" must mean that.
+numbers as strings, other names for the same field; what no rule foresees, a profile's dialect
+names. What cannot be read is a :class:`~streetbump.errors.CityError`, never an empty list: "no
+requests" must mean that.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from streetbump.cityprofile import PLAIN, Dialect
 from streetbump.errors import CityError
 from streetbump.model import CityRequest, CityService
 
@@ -25,8 +30,37 @@ _TEXT_CHARS = 10_000
 _Row = dict[str, Any]
 
 
-def read_requests(body: bytes, content_type: str) -> tuple[CityRequest, ...]:
+@dataclass(frozen=True)
+class Question:
+    """One attribute of a service definition.
+
+    Attributes
+    ----------
+    values : tuple of (key, name)
+        What may be chosen; empty when anything may be said.
+    asked : bool
+        False for one that only tells something (``variable`` is false).
+    """
+
+    code: str
+    required: bool
+    asked: bool
+    datatype: str
+    text: str
+    values: tuple[tuple[str, str], ...]
+
+
+def read_requests(
+    body: bytes, content_type: str, *, dialect: Dialect = PLAIN, zone: str = "UTC"
+) -> tuple[CityRequest, ...]:
     """The service requests in a reply body; rows without id and token are kept as such.
+
+    Parameters
+    ----------
+    dialect : Dialect
+        Its wrappers, aliases and ``zone_of_naive`` count here.
+    zone : str
+        IANA zone of times without one, where the dialect says that they are the city's.
 
     Raises
     ------
@@ -36,102 +70,186 @@ def read_requests(body: bytes, content_type: str) -> tuple[CityRequest, ...]:
     >>> read_requests(b'[{"service_request_id": 0, "lat": "1.5"}]', "application/json")[0].lat_deg
     1.5
     """
-    return tuple(_request(row) for row in _rows(body, content_type, "service_requests", "request"))
+    rows = _rows(body, content_type, _REQUESTS, dialect)
+    naive = ZoneInfo(zone) if dialect.zone_of_naive else None
+    return tuple(_request(_aliased(row, dialect), naive) for row in rows)
 
 
-def read_services(body: bytes, content_type: str) -> tuple[CityService, ...]:
+def read_services(
+    body: bytes, content_type: str, *, dialect: Dialect = PLAIN
+) -> tuple[CityService, ...]:
     """The rows of a service list that have a code. Raises as :func:`read_requests`.
 
     >>> xml = b"<services><service><service_code>7</service_code></service></services>"
     >>> read_services(xml, "text/xml")[0].code
     '7'
     """
-    services = (_service(row) for row in _rows(body, content_type, "services", "service"))
+    rows = _rows(body, content_type, _SERVICES, dialect)
+    services = (_service(_aliased(row, dialect)) for row in rows)
     return tuple(s for s in services if s.code)
 
 
-def read_required(body: bytes, content_type: str) -> tuple[str, ...]:
-    """The codes of the attributes that a service definition requires. Raises as above.
+def read_questions(
+    body: bytes, content_type: str, *, dialect: Dialect = PLAIN
+) -> tuple[Question, ...]:
+    """The attributes of a service definition that have a code. Raises as above.
 
-    >>> read_required(b'{"attributes": [{"code": "DEPTH", "required": true}]}', "application/json")
-    ('DEPTH',)
+    >>> body = b'{"attributes": [{"code": "DEPTH", "required": "true", "values": []}]}'
+    >>> [(q.code, q.required) for q in read_questions(body, "application/json")]
+    [('DEPTH', True)]
     """
-    rows = _rows(body, content_type, "attributes", "attribute")
-    return tuple(_text(row.get("code")) for row in rows if _truth(row.get("required")))
+    questions = (_question(row) for row in _rows(body, content_type, _ATTRIBUTES, dialect))
+    return tuple(q for q in questions if q.code)
+
+
+def fields_of(body: bytes, content_type: str, *, dialect: Dialect = PLAIN) -> tuple[_Row, ...]:
+    """The listed requests as they stand, for people who look for a name in them. Raises as above.
+
+    >>> fields_of(b'[{"nid": 7, "service_code": "1"}]', "")
+    ({'nid': 7, 'service_code': '1'},)
+    """
+    return tuple(_rows(body, content_type, _REQUESTS, dialect))
 
 
 # ------------------------------------------------------------------------------------- documents
 
 
-def _rows(body: bytes, content_type: str, plural: str, single: str) -> list[_Row]:
+@dataclass(frozen=True)
+class _Kind:
+    """How a list of one kind is wrapped, and what every record of the kind holds one of."""
+
+    wrappers: tuple[str, ...]
+    single: str
+    fields: frozenset[str]
+
+
+_REQUESTS = _Kind(
+    ("service_requests", "requests", "service_request", "request"), "request",
+    frozenset({"service_request_id", "servicerequest_id", "id", "token", "service_code", "lat"}),
+)  # fmt: skip
+_SERVICES = _Kind(("services", "service"), "service", frozenset({"service_code"}))
+_ATTRIBUTES = _Kind(
+    ("service_definition", "attributes", "service_attribute", "attribute"), "attribute",
+    frozenset({"variable", "datatype", "required"}),
+)  # fmt: skip
+
+
+def _rows(body: bytes, content_type: str, kind: _Kind, dialect: Dialect) -> list[_Row]:
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
         raise CityError("the body is empty")
     head = text[:64].lower()
-    if "html" in content_type.lower() or head.startswith((b"<!doctype html", b"<html")):
+    labelled = "html" in content_type.lower() and not dialect.mislabelled
+    if labelled or head.startswith((b"<!doctype html", b"<html")):
         raise CityError("the body is an HTML page")
     # By content: not every server labels its JSON or XML as such.
-    if text.startswith(b"<"):
-        return _checked(_xml_rows(text, plural, single), single)
-    return _checked(_json_rows(text, plural, single), single)
+    read = _xml_rows if text.startswith(b"<") else _json_rows
+    own = {name.partition(".")[0] for name in dialect.aliases}
+    wanted = replace(kind, fields=kind.fields | own)
+    return _checked(read(text, wanted, (*dialect.wrappers, *kind.wrappers)), wanted.fields)
 
 
-_RECORD_FIELDS = {
-    "request": {"service_request_id", "servicerequest_id", "id", "token", "service_code", "lat"},
-    "service": {"service_code"},
-    "attribute": {"code", "variable", "datatype"},
-}
-"""One of these at least stands in every record of a kind."""
-
-
-def _checked(rows: list[_Row], single: str) -> list[_Row]:
+def _checked(rows: list[_Row], known: Collection[str]) -> list[_Row]:
     """`rows`, when they are records; an error list has the shape of a list too."""
     for row in rows:
-        if not _RECORD_FIELDS[single] & set(row):
-            said = _text(row.get("description")) or _text(row.get("message"))
-            raise CityError(f"the city answered with an error: {said[:200] or 'no description'}")
+        if not set(known) & set(row):
+            raise CityError(f"the city answered with an error: {_said(row)}")
     return rows
 
 
-def _json_rows(text: bytes, plural: str, single: str) -> list[_Row]:
+def _aliased(row: _Row, dialect: Dialect) -> _Row:
+    """`row` with the city's own names of fields put under those of the standard.
+
+    A dotted name reaches into an object, and into the first one of a list.
+    """
+    found = {ours: _reach(row, theirs) for theirs, ours in dialect.aliases.items()}
+    return {**row, **{name: value for name, value in found.items() if value is not None}}
+
+
+def _reach(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value[0] if isinstance(value, list) and value else value
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _json_rows(text: bytes, kind: _Kind, wrappers: Collection[str]) -> list[_Row]:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise CityError(f"the body is not JSON: {str(exc)[:100]}") from exc
-    return _unwrapped(value, plural, single)
+    return _unwrapped(value, kind, wrappers)
 
 
-def _unwrapped(value: Any, plural: str, single: str) -> list[_Row]:
+def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]:
     """The list of objects inside the wrappers that servers put around it.
 
     ``[…]``, ``{"service_requests": […]}``, ``{"service_requests": {"request": {…}}}``,
     ``{"request": […]}`` and a bare object all occur.
     """
-    wrappers = (plural, plural.removeprefix("service_"), f"service_{single}", single)
-    for name in ("service_definition", *wrappers):
-        if isinstance(value, dict) and name in value:
+    if kind.single == "attribute" and isinstance(value, list) and len(value) == 1:
+        inner = value[0]  # [{"service_code": …, "attributes": […]}]
+        named = {*wrappers, "service_code"}
+        value = inner if isinstance(inner, dict) and named & set(inner) else value
+    for name in wrappers:
+        if isinstance(value, dict) and isinstance(value.get(name), dict | list):
             value = value[name]
+    if kind.single == "attribute" and isinstance(value, dict) and "service_code" in value:
+        return []  # a definition that asks nothing still names its service
     if isinstance(value, dict) and ("errors" in value or "error" in value):
         raise CityError(f"the city answered with an error: {_said(value)}")
     rows = value if isinstance(value, list) else [value]
     # Spark lists may still name each element: [{"request": {…}}, …].
-    rows = [r[single] if isinstance(r, dict) and set(r) == {single} else r for r in rows]
+    rows = [r[kind.single] if isinstance(r, dict) and set(r) == {kind.single} else r for r in rows]
     if not all(isinstance(r, dict) and r for r in rows):
         raise CityError("the body holds something else than objects")
     return rows
 
 
-def _said(value: _Row) -> str:
-    inner = value.get("errors", value.get("error"))
-    first = inner[0] if isinstance(inner, list) and inner else inner
-    if isinstance(first, dict):
-        first = first.get("description", first.get("message", first.get("error")))
-        if isinstance(first, dict):
-            first = first.get("description")
-    return _text(first)[:200] or "no description"
+def _said(value: Any) -> str:
+    """The first words of an error document, whatever its shape: for people."""
+    return next(_sentences(value), "no description")[:200]
 
 
-def _xml_rows(text: bytes, plural: str, single: str) -> list[_Row]:
+_ERROR_NAMES = ("description", "message", "detail", "errors", "error", "error_messages")
+
+
+def _sentences(value: Any, depth: int = 6) -> Iterator[str]:
+    """The texts in a document, the likeliest first, not deeper than anybody writes them."""
+    if depth and isinstance(value, dict):
+        for name in (n for n in _ERROR_NAMES if n in value):
+            yield from _sentences(value[name], depth - 1)
+        for name in sorted(set(value) - {*_ERROR_NAMES, "code"}):  # {"lat": ["is missing"]}
+            yield from (f"{_text(name)}: {said}" for said in _sentences(value[name], depth - 1))
+    elif depth and isinstance(value, list):
+        for item in value:
+            yield from _sentences(item, depth - 1)
+    elif isinstance(value, str) and _text(value):
+        yield _text(value)
+
+
+def read_error(body: bytes, content_type: str) -> str:
+    """What an error document says, for people; never fails.
+
+    >>> read_error(b'{"lat": ["is missing"]}', "application/json")
+    'lat: is missing'
+    """
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text:
+        return "no error text"
+    if text.startswith(b"<"):
+        try:
+            _rows(body, content_type, _REQUESTS, PLAIN)
+        except CityError as exc:
+            return str(exc)
+        return "no error text"
+    try:
+        return _said(msgspec.json.decode(text))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _text(text.decode("utf-8", "replace"))[:200]
+
+
+def _xml_rows(text: bytes, kind: _Kind, wrappers: Collection[str]) -> list[_Row]:
     from defusedxml import ElementTree
     from defusedxml.common import DefusedXmlException
 
@@ -143,16 +261,40 @@ def _xml_rows(text: bytes, plural: str, single: str) -> list[_Row]:
         raise CityError(f"the body is not XML: {str(exc)[:100]}") from exc
     if _name(root) in {"errors", "error", "html"}:
         raise CityError(f"the city answered with an error: {_first_text(root, 'description')}")
-    singles = {single, f"service_{single}"}
-    found = [e for e in root.iter() if _name(e) in singles and len(e)]
-    if not found and not _is_empty_list(root, plural):
-        raise CityError(f"the XML holds no {single} (root element {_name(root)[:40]})")
-    return [{_name(child): (child.text or "") for child in e} for e in found]
+    try:
+        # By what they hold, not by their names: roots and element names differ between servers.
+        rows = [_fields(e) for e in _outermost(root, kind)]
+    except RecursionError as exc:
+        raise CityError("the XML is nested too deep") from exc
+    if not rows and not _is_empty_list(root, wrappers):
+        raise CityError(f"the XML holds no {kind.single} (root element {_name(root)[:40]})")
+    return rows
 
 
-def _is_empty_list(root: Element, plural: str) -> bool:
-    names = {plural, plural.removeprefix("service_"), "service_definition", "response"}
-    return _name(root) in names and all(_name(e) in names for e in root.iter())
+def _outermost(element: Element, kind: _Kind) -> Iterator[Element]:
+    """The elements that are records, not looking inside them."""
+    leaves = {_name(child) for child in element if not len(child)}
+    named_so = _name(element) == kind.single and leaves and len(leaves) == len(element)
+    if kind.fields & leaves or named_so:
+        yield element
+    else:
+        for child in element:
+            yield from _outermost(child, kind)
+
+
+def _fields(element: Element) -> _Row:
+    """The children of an element by name: text, or what they hold in turn."""
+    return {
+        _name(c): [_fields(e) or (e.text or "") for e in c] if len(c) else (c.text or "")
+        for c in element
+    }
+
+
+def _is_empty_list(root: Element, wrappers: Collection[str]) -> bool:
+    """Whether an XML document is a list of ours with nothing in it."""
+    names = {*wrappers, "response"}
+    inner = {"service_code"}  # a definition without attributes still names its service
+    return _name(root) in names and all(_name(e) in names | inner for e in root.iter())
 
 
 def _name(element: Element) -> str:
@@ -167,7 +309,7 @@ def _first_text(root: Element, name: str) -> str:
 # ---------------------------------------------------------------------------------------- records
 
 
-def _request(row: _Row) -> CityRequest:
+def _request(row: _Row, naive: ZoneInfo | None) -> CityRequest:
     return CityRequest(
         request_id=_id(_first(row, "service_request_id", "servicerequest_id", "id")),
         token=_id(_first(row, "token")),
@@ -177,9 +319,10 @@ def _request(row: _Row) -> CityRequest:
         description=_text(_first(row, "description")),
         lat_deg=_degrees(_first(row, "lat", "latitude"), 90.0),
         lon_deg=_degrees(_first(row, "long", "lon", "lng", "longitude"), 180.0),
-        requested_utc=_utc(_first(row, "requested_datetime")),
-        updated_utc=_utc(_first(row, "updated_datetime")),
+        requested_utc=_utc(_first(row, "requested_datetime"), naive),
+        updated_utc=_utc(_first(row, "updated_datetime"), naive),
         status_notes=_text(_first(row, "status_notes", "status_note")),
+        parent_id=_id(_first(row, "parent_service_request_id")),
     )
 
 
@@ -190,6 +333,24 @@ def _service(row: _Row) -> CityService:
         metadata=_truth(_first(row, "metadata")),
         type=_text(_first(row, "type")).lower(),
     )
+
+
+def _question(row: _Row) -> Question:
+    values = row.get("values")
+    values = values.get("value") if isinstance(values, dict) else values
+    pairs = [v for v in values if isinstance(v, dict)] if isinstance(values, list) else []
+    return Question(
+        code=_text(_first(row, "code")),
+        required=_truth(_first(row, "required")),
+        asked=not _text_of_truth(_first(row, "variable")).startswith(("f", "n", "0")),
+        datatype=_text(_first(row, "datatype")).lower(),
+        text=_text(_first(row, "description", "datatype_description")),
+        values=tuple((_text(v.get("key")), _text(v.get("name"))) for v in pairs),
+    )
+
+
+def _text_of_truth(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else _text(value).lower()
 
 
 def _first(row: _Row, *names: str) -> Any:
@@ -227,14 +388,19 @@ def _truth(value: Any) -> bool:
     return value is True or _text(value).lower() in {"true", "1", "yes"}
 
 
-def _utc(value: Any) -> str | None:
-    """A time as ``YYYY-MM-DDTHH:MM:SSZ``; None for one without a zone, which could be any."""
+def _utc(value: Any, naive: ZoneInfo | None) -> str | None:
+    """A time as ``YYYY-MM-DDTHH:MM:SSZ``; None for one without a zone, which could be any.
+
+    `naive` is the zone of a time without one, where the city is known to mean its own.
+    """
     if not isinstance(value, str):
         return None
     try:
         when = datetime.fromisoformat(value.strip())
         if when.tzinfo is None:
-            return None
+            if naive is None:
+                return None
+            when = when.replace(tzinfo=naive)
         return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError):
         return None

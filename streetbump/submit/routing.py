@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from streetbump.config import BBox, BoundaryFile, CityProfile, Radius
+from streetbump.cityprofile import BBox, BoundaryFile, CityProfile, Radius
 from streetbump.errors import ConfigError
 from streetbump.geo import MEAN_RADIUS_M, distance_m, local_m
 from streetbump.model import Floats
+from streetbump.submit.streets import StreetLayer
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -25,14 +26,25 @@ _NULL_ISLAND_DEG = 1e-6
 
 
 @dataclass(frozen=True)
-class City:
-    """A profile together with its polygon, when the boundary is a file.
+class OtherArea:
+    """Ground inside a city that somebody else looks after; what :func:`shapes_wkb` made of it."""
 
-    `polygon_wkb` is what :func:`polygon_wkb` made of that file.
+    owner: str
+    wkb: bytes
+    buffer_m: float
+
+
+@dataclass(frozen=True)
+class City:
+    """A profile together with what its files hold.
+
+    `polygon_wkb` is what :func:`polygon_wkb` made of the boundary's file.
     """
 
     profile: CityProfile
     polygon_wkb: bytes | None = None
+    others: tuple[OtherArea, ...] = ()
+    streets: StreetLayer | None = None
 
     @property
     def name(self) -> str:
@@ -64,7 +76,7 @@ def route(lat_deg: float, lon_deg: float, *, pos_err_m: float, cities: Sequence[
     cities : sequence of City
         The profiles in use.
 
-    >>> from streetbump.config import shipped_city
+    >>> from streetbump.cityprofile import shipped_city
     >>> route(42.0, -71.0, pos_err_m=3.0, cities=[City(shipped_city("sandbox"))]).city
     'sandbox'
     """
@@ -80,7 +92,61 @@ def route(lat_deg: float, lon_deg: float, *, pos_err_m: float, cities: Sequence[
     if depth[near[0]] < pos_err_m:
         why = f"within its position error ({pos_err_m:.0f} m) of the border of {near[0]}"
         return Routed(None, f"{why}: for a person", for_person=True)
+    owner = _other_owner(lat_deg, lon_deg, pos_err_m, next(c for c in cities if c.name == near[0]))
+    if owner:
+        why = f"in {near[0]}, but {owner} may look after it: for a person"
+        return Routed(None, why, for_person=True)
     return Routed(near[0], f"inside {near[0]}")
+
+
+def _other_owner(lat_deg: float, lon_deg: float, pos_err_m: float, city: City) -> str:
+    """Who else may look after this place; empty for nobody."""
+    for area in city.others:
+        reach_m = area.buffer_m + pos_err_m
+        if _away_m(lat_deg, lon_deg, area.wkb, reach_m) <= reach_m:
+            return area.owner
+    return ""
+
+
+def _away_m(lat_deg: float, lon_deg: float, wkb: bytes, reach_m: float) -> float:
+    """How far a position is from a shape, m; inf when further than `reach_m` without doubt."""
+    import shapely
+
+    shape, here = _geometry(wkb), shapely.Point(lon_deg, lat_deg)
+    # A degree is at least this long: cheap, and enough for nearly every place.
+    least_m = float(shapely.distance(shape, here)) * _DEGREE_M * math.cos(math.radians(lat_deg))
+    if least_m > 1.1 * reach_m:
+        return math.inf
+    around = shapely.transform(shape, _plane_at(lat_deg, lon_deg))
+    return float(shapely.distance(around, shapely.Point(0.0, 0.0)))
+
+
+def _plane_at(lat_deg: float, lon_deg: float) -> Callable[[Floats], Floats]:
+    """Degrees to metres east and north of a position."""
+
+    def plane(lonlat: Floats) -> Floats:
+        east, north = local_m(lonlat[:, 1], lonlat[:, 0], lat0_deg=lat_deg, lon0_deg=lon_deg)
+        return np.column_stack((east, north))
+
+    return plane
+
+
+def middle(city: City) -> tuple[float, float]:
+    """A position inside a city, degrees: the middle of a box or circle, somewhere in a polygon.
+
+    >>> from streetbump.cityprofile import shipped_city
+    >>> middle(City(shipped_city("sandbox")))
+    (0.0, 0.0)
+    """
+    boundary = city.profile.boundary
+    if isinstance(boundary, Radius):
+        return boundary.lat_deg, boundary.lon_deg
+    if isinstance(boundary, BBox):
+        width = (boundary.east - boundary.west) % 360 or 360
+        lon_deg = (boundary.west + width / 2 + 180) % 360 - 180
+        return (boundary.south + boundary.north) / 2, lon_deg
+    point = _geometry(_polygon_of(city, boundary)).representative_point()
+    return float(point.y), float(point.x)
 
 
 def position_problem(lat_deg: float, lon_deg: float, pos_err_m: float) -> str:
@@ -148,11 +214,7 @@ def _depth_in_polygon_m(lat_deg: float, lon_deg: float, wkb: bytes) -> float:
     shape = _geometry(wkb)
     inside = bool(shapely.contains_xy(shape, lon_deg, lat_deg))
 
-    def around(lonlat: Floats) -> Floats:
-        east, north = local_m(lonlat[:, 1], lonlat[:, 0], lat0_deg=lat_deg, lon0_deg=lon_deg)
-        return np.column_stack((east, north))
-
-    border = shapely.transform(shapely.boundary(shape), around)
+    border = shapely.transform(shapely.boundary(shape), _plane_at(lat_deg, lon_deg))
     to_border = float(shapely.distance(border, shapely.Point(0.0, 0.0)))
     return to_border if inside else -to_border
 
@@ -171,10 +233,27 @@ def polygon_wkb(geojson: str, *, where: str) -> bytes:
     >>> len(polygon_wkb('{"type":"Polygon","coordinates":[' + ring + ']}', where="a.geojson"))
     77
     """
+    return _wkb(geojson, where, _AREAS)
+
+
+def shapes_wkb(geojson: str, *, where: str) -> bytes:
+    """The polygons and lines in a GeoJSON text, as one well-known binary. Raises as above.
+
+    >>> line = '{"type":"LineString","coordinates":[[0,0],[1,0]]}'
+    >>> len(shapes_wkb(line, where="a.geojson"))
+    41
+    """
+    return _wkb(geojson, where, _AREAS | {"LineString", "MultiLineString"})
+
+
+_AREAS = frozenset({"Polygon", "MultiPolygon"})
+
+
+def _wkb(geojson: str, where: str, kinds: frozenset[str]) -> bytes:
     import shapely
 
     try:
-        shapes = [_area(g) for g in _geometries(msgspec.json.decode(geojson))]
+        shapes = [_shape(g, kinds) for g in _geometries(msgspec.json.decode(geojson))]
     except (msgspec.DecodeError, shapely.errors.ShapelyError, RecursionError) as exc:
         raise ConfigError(f"{where}: not GeoJSON: {exc}") from exc
     except ValueError as exc:
@@ -199,12 +278,13 @@ def _geometries(value: object) -> list[dict[str, object]]:
     return [value]
 
 
-def _area(geometry: dict[str, object]) -> BaseGeometry:
+def _shape(geometry: dict[str, object], kinds: frozenset[str]) -> BaseGeometry:
     import shapely
 
     shape = shapely.from_geojson(msgspec.json.encode(geometry))
-    if shape.geom_type not in {"Polygon", "MultiPolygon"} or shape.is_empty:
-        raise ValueError(f"a boundary is made of polygons (found {shape.geom_type})")
+    if shape.geom_type not in kinds or shape.is_empty:
+        wanted = "polygons" if kinds == _AREAS else "polygons and lines"
+        raise ValueError(f"a boundary is made of {wanted} (found {shape.geom_type})")
     if not shape.is_valid:
         raise ValueError(f"the polygon is not simple: {shapely.is_valid_reason(shape)}")
     return shape

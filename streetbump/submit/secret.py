@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from streetbump.config import CityProfile, GeoReportChannel
+from streetbump.cityprofile import CityProfile, GeoReportChannel
 from streetbump.errors import ConfigError
 
 _MASK = "Secret(***)"

@@ -7,31 +7,38 @@ neither sends nor gives up.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from streetbump.config import CityProfile
+from streetbump.cityprofile import CityProfile, Dialect, ServiceCode
 from streetbump.errors import CityError
+from streetbump.geo import distance_m
 from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
+from streetbump.submit.dialect import Wanted, list_arguments
 from streetbump.submit.outcome import (
     carries_marker,
     duplicates,
     is_open,
     listed_codes,
     match,
+    means,
     outcome,
     retry_after_s,
+    rows_of,
+    status_of,
     what_it_says,
 )
-from streetbump.submit.reading import read_requests, read_required, read_services
+from streetbump.submit.reading import Question, read_questions, read_services
 
-_PAGE_SIZES = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
+PAGE_SIZES = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
 """Lengths at which known servers cut a list, silently. A list this long may have been cut."""
 _LIST_MAX = 1000
 """GeoReport v2: a list holds at most 1,000 requests."""
 _HALVINGS = 3
 """How often a window is halved to see past a page limit: at most 15 calls."""
+_PAGES = 20
+"""How many pages of a list are turned before it counts as cut."""
 _CLOCK_SLACK = timedelta(hours=1)
 """How far a city's clock may be from ours."""
 _GIVE_UP = 7
@@ -40,6 +47,10 @@ _GIVE_UP = 7
 
 class CityClient(Protocol):
     """What a conversation needs; :class:`streetbump.submit.georeport.GeoReport` is one."""
+
+    def discovery(self) -> Reply:
+        """What the city says of its endpoints."""
+        ...
 
     def services(self) -> Reply:
         """The service list."""
@@ -50,7 +61,7 @@ class CityClient(Protocol):
         ...
 
     def requests(self, **filters: str) -> Reply:
-        """Requests by the filters of GeoReport v2."""
+        """Requests by filters under the city's own names."""
         ...
 
     def request(self, request_id: str) -> Reply:
@@ -127,31 +138,63 @@ def check_service(
     if service is None:
         return Check(f"{profile.name} takes no reports of class {cls}")
     reply = client.services()
-    problem = _problem(reply)
+    problem = problem_of(reply, profile.dialect)
     if problem:
-        return Check(f"service list: {problem}", _is_passing(reply), _wait(reply, now_utc))
+        passing = _is_passing(reply, profile.dialect)
+        return Check(f"service list: {problem}", passing, _wait(reply, now_utc))
     try:
-        listed = {s.code: s for s in read_services(reply.body, _type(reply))}
+        services = read_services(reply.body, type_of(reply), dialect=profile.dialect)
     except CityError as exc:
         return Check(f"service list: {exc}", try_again=True)
-    row = listed.get(service.code)
+    row = next((s for s in services if s.code == service.code), None)
     if row is None:
         return Check(f"service code {service.code!r} is not in the city's list")
     if _folded(row.name) != _folded(service.name):
         return Check(f"service {service.code!r} is now called {row.name!r}, not {service.name!r}")
-    return _check_answers(client, service.code, service.attributes) if row.metadata else Check()
+    if not (row.metadata or service.attributes):
+        return Check()
+    return _check_answers(client.service(service.code), service, profile.dialect)
 
 
-def _check_answers(client: CityClient, code: str, answers: Collection[str]) -> Check:
-    reply = client.service(code)
+def _check_answers(reply: Reply, service: ServiceCode, dialect: Dialect) -> Check:
+    problem = problem_of(reply, dialect)
+    if problem and _is_passing(reply, dialect):
+        return Check(f"definition of {service.code!r}: {problem}", try_again=True)
     try:
-        required = read_required(reply.body, _type(reply)) if not _problem(reply) else ()
+        questions = read_questions(reply.body, type_of(reply), dialect=dialect)
     except CityError:
-        required = ()  # some cities list services whose definition they cannot show
-    missing = [c for c in required if c not in answers]
-    if missing:
-        return Check(f"service {code!r} asks for {', '.join(missing)}: add it under attributes")
-    return Check()
+        return Check()  # some cities list services whose definition they cannot show
+    wrong = [] if problem else answers_problem(questions, service)
+    return Check(f"service {service.code!r}: {'; '.join(wrong)}" if wrong else "")
+
+
+def answers_problem(questions: Sequence[Question], service: ServiceCode) -> list[str]:
+    """What is wrong with the profile's answers to the questions that a service asks now.
+
+    >>> asked = Question("DEPTH", True, True, "singlevaluelist", "How deep?", (("1", "shallow"),))
+    >>> answers_problem([asked], ServiceCode(code="9", name="Pothole"))
+    ['it asks for DEPTH (one of 1): add it under attributes']
+    """
+    asked = {q.code: q for q in questions if q.asked}
+    wrong = [
+        f"it asks for {q.code}{_choices(q)}: add it under attributes"
+        for q in asked.values() if q.required and q.code not in service.attributes
+    ]  # fmt: skip
+    for code, answer in service.attributes.items():
+        if code not in asked:
+            wrong.append(f"it does not ask for {code}")
+            continue
+        keys = {key for key, _ in asked[code].values}
+        given = answer.values() if isinstance(answer, dict) else answer
+        values = [given] if isinstance(given, str) else list(given)
+        unknown = [v for v in values if keys and v not in keys and "{" not in v]
+        wrong += [f"{code} does not take {v!r}{_choices(asked[code])}" for v in unknown]
+    return wrong
+
+
+def _choices(question: Question) -> str:
+    keys = ", ".join(key for key, _ in question.values[:20])
+    return f" (one of {keys})" if keys else ""
 
 
 def _folded(name: str) -> str:
@@ -168,18 +211,17 @@ def find_existing(
     """
     until = now_utc + _CLOCK_SLACK
     since = until - timedelta(days=profile.limits.lookback_days)
-    listing = _list(client, request, profile, status="open", since=since, until=until)
-    if listing.problem:
-        return Existing(None, ours=False, certain=False, why=listing.problem)
+    wanted = Wanted(listed_codes(request, profile), "open", since, until, request.lat_deg,
+                    request.lon_deg)  # fmt: skip
+    listing = _list(client, profile, wanted)
     own = next((r for r in listing.rows if carries_marker(r, request.marker)), None)
     if own is not None:
         return Existing(own, ours=True, certain=True, why="the city holds our own request")
     near = duplicates(listing.rows, request=request, profile=profile)
     if near:
         return Existing(near[0], ours=False, certain=True, why=_named(near[0]))
-    if listing.cut:
-        return Existing(None, ours=False, certain=False, why=listing.cut)
-    return Existing(None, ours=False, certain=True, why=listing.ignored)
+    doubt = listing.problem or listing.cut
+    return Existing(None, ours=False, certain=not doubt, why=doubt or listing.ignored)
 
 
 def _named(row: CityRequest) -> str:
@@ -194,84 +236,109 @@ class _Listing:
     problem: str = ""  # why it cannot be read at all
     cut: str = ""  # why it may not be the whole list
     ignored: str = ""  # which filter the city did not apply
+    poisoned: bool = False  # whether one bad record may have spoilt the rest
+
+    def __add__(self, other: _Listing) -> _Listing:
+        return _Listing(
+            rows=self.rows + other.rows,
+            problem=self.problem or other.problem,
+            cut=self.cut or other.cut,
+            ignored=self.ignored or other.ignored,
+            poisoned=self.poisoned or other.poisoned,
+        )
 
 
 def _list(
-    client: CityClient,
-    request: ServiceRequest,
-    profile: CityProfile,
-    *,
-    status: str,
-    since: datetime,
-    until: datetime,
-    halvings: int = _HALVINGS,
+    client: CityClient, profile: CityProfile, wanted: Wanted, halvings: int = _HALVINGS
 ) -> _Listing:
     """The city's requests of our codes in a window of time.
 
-    GeoReport has no paging, so a list that may be cut is asked for again in two halves of its
-    window, a few times over.
+    A list that may be cut, or was spoilt by one bad record, is asked for again in two halves of
+    its window, a few times over. What stays unread stays a problem.
     """
-    listing = _list_once(client, request, profile, status=status, since=since, until=until)
-    if not listing.cut or listing.problem or "start_date" in listing.ignored or not halvings:
+    listing = _list_once(client, profile, wanted)
+    windowed = {"start_date", "end_date"} <= set(profile.dialect.filters)
+    if not (listing.cut or listing.poisoned) or "start_date" in listing.ignored:
         return listing
-    middle = since + (until - since) / 2
-    halves = [
-        _list(client, request, profile, status=status, since=a, until=b, halvings=halvings - 1)
-        for a, b in ((since, middle), (middle, until))
-    ]
-    return _Listing(
-        rows=halves[0].rows + halves[1].rows,
-        problem=halves[0].problem or halves[1].problem,
-        cut=halves[0].cut or halves[1].cut,
-        ignored=halves[0].ignored or halves[1].ignored,
-    )
+    if not (halvings and windowed and wanted.since and wanted.until):
+        return listing
+    middle = wanted.since + (wanted.until - wanted.since) / 2
+    early = _list(client, profile, replace(wanted, until=middle), halvings - 1)
+    return early + _list(client, profile, replace(wanted, since=middle), halvings - 1)
 
 
-def _list_once(
-    client: CityClient,
-    request: ServiceRequest,
-    profile: CityProfile,
-    *,
-    status: str,
-    since: datetime,
-    until: datetime,
-) -> _Listing:
-    codes = listed_codes(request, profile)
-    reply = client.requests(
-        service_code=",".join(codes),
-        status=status,
-        start_date=_stamp(since),
-        end_date=_stamp(until),
-    )
-    problem = _problem(reply)
+def _list_once(client: CityClient, profile: CityProfile, wanted: Wanted) -> _Listing:
+    """One window; code by code and page by page where the city wants it so."""
+    apart = not profile.dialect.codes_together and "service_code" in profile.dialect.filters
+    groups = [(code,) for code in wanted.codes] if apart else [wanted.codes]
+    found = _Listing()
+    for codes in groups:
+        found += _pages(client, profile, replace(wanted, codes=codes))
+    return replace(found, ignored=_ignored(found.rows, profile=profile, wanted=wanted))
+
+
+def _pages(client: CityClient, profile: CityProfile, wanted: Wanted) -> _Listing:
+    dialect, limit = profile.dialect, profile.limits.page_limit
+    arguments = list_arguments(profile, wanted)
+    if not dialect.page or limit is None:
+        found = _one_list(client, profile, arguments)
+        return replace(found, cut=_cut(len(found.rows), limit))
+    rows: tuple[CityRequest, ...] = ()
+    for number in range(dialect.first_page, dialect.first_page + _PAGES):
+        pages = {dialect.page: str(number), dialect.page_size: str(limit)}
+        found = _one_list(client, profile, {**arguments, **{k: v for k, v in pages.items() if k}})
+        seen = {r.request_id for r in rows}
+        if found.rows and all(r.request_id in seen for r in found.rows):
+            return _Listing(rows, cut="the city shows the same page again: it may have no pages")
+        rows += found.rows
+        if found.problem or len(found.rows) < limit:
+            return replace(found, rows=rows)
+    return _Listing(rows, cut=f"the list has more than {_PAGES} pages of {limit}")
+
+
+def _one_list(client: CityClient, profile: CityProfile, arguments: dict[str, str]) -> _Listing:
+    reply = client.requests(**arguments)
+    if means(reply, profile.dialect) == "none" and not reply.failure:
+        return _Listing()
+    problem = problem_of(reply, profile.dialect)
     if problem:
-        return _Listing(problem=f"list of requests: {problem}")
+        return _Listing(problem=f"list of requests: {problem}", poisoned=reply.status == 500)
     try:
-        rows = read_requests(reply.body, _type(reply))
+        return _Listing(rows_of(reply, profile))
     except CityError as exc:
-        return _Listing(problem=f"list of requests: {exc}")
-    ignored = _ignored(rows, codes=codes, status=status, since=since)
-    return _Listing(rows, cut=_cut(len(rows), profile.limits.page_limit), ignored=ignored)
+        return _Listing(problem=f"list of requests: {exc}", poisoned=not reply.body.strip())
 
 
 def _cut(count: int, page_limit: int | None) -> str:
     """Why a list of this length may be cut; empty when it is whole."""
-    full = count >= page_limit if page_limit else count in _PAGE_SIZES or count > _LIST_MAX
+    full = count >= page_limit if page_limit else count in PAGE_SIZES or count > _LIST_MAX
     return f"the list of {count} requests may be cut at a page limit" if full else ""
 
 
-def _ignored(
-    rows: Sequence[CityRequest], *, codes: Collection[str], status: str, since: datetime
-) -> str:
+def _ignored(rows: Sequence[CityRequest], *, profile: CityProfile, wanted: Wanted) -> str:
     """Which filters the rows prove to have been ignored; empty for none."""
-    earliest = _stamp(since - _CLOCK_SLACK)
+    dialect = profile.dialect
+    slack = timedelta(days=1) if dialect.date_style == "date" else _CLOCK_SLACK
+    earliest = "" if wanted.since is None else _stamp(wanted.since - slack)
+    far_m = 10 * profile.limits.search_radius_m  # a city may round generously, and use boxes
     wrong = {
-        "status": any(is_open(r) != (status == "open") for r in rows if r.status),
-        "service_code": any(r.service_code not in codes for r in rows if r.service_code),
+        "status": any(
+            is_open(r, dialect) != (wanted.status == "open")
+            for r in rows if wanted.status and status_of(r, dialect)
+        ),
+        "service_code": any(r.service_code not in wanted.codes for r in rows if r.service_code),
         "start_date": any(r.requested_utc < earliest for r in rows if r.requested_utc),
-    }
-    names = [name for name, is_wrong in wrong.items() if is_wrong]
+        "lat": any(_away_m(r, wanted) > far_m for r in rows),
+    }  # fmt: skip
+    names = [name for name, is_wrong in wrong.items() if is_wrong and name in dialect.filters]
     return f"the city ignored the filter {', '.join(names)}" if names else ""
+
+
+def _away_m(row: CityRequest, wanted: Wanted) -> float:
+    if None in (row.lat_deg, row.lon_deg, wanted.lat_deg, wanted.lon_deg):
+        return 0.0
+    here = (wanted.lat_deg or 0.0, wanted.lon_deg or 0.0)
+    return float(distance_m(row.lat_deg or 0.0, row.lon_deg or 0.0, *here))
 
 
 def send(
@@ -310,15 +377,20 @@ def look_up(
         (`lookup_hours`) has passed.
     """
     since, until = sent_utc - _CLOCK_SLACK, now_utc + _CLOCK_SLACK
-    listings = []
-    for status in ("open", "closed"):  # without a status some servers show open requests only
-        listing = _list(client, request, profile, status=status, since=since, until=until)
+    filters = profile.dialect.filters
+    # Where a window of time can be asked for, the place is left out: a city may move its marker.
+    place = (None, None) if "start_date" in filters else (request.lat_deg, request.lon_deg)
+    found = _Listing()
+    # Without a status some servers show open requests only.
+    for status in ("open", "closed") if "status" in filters else ("",):
+        wanted = Wanted(listed_codes(request, profile), status, since, until, *place)
+        listing = _list(client, profile, wanted)
         row = match(listing.rows, request=request, profile=profile)
         if row is not None:
             return _looked_up(row, request)
-        listings.append(listing)
-    problem = next((t for ls in listings for t in (ls.problem, ls.cut) if t), "")
-    return _not_found(problem, waited=now_utc - sent_utc, profile=profile)
+        found += listing
+    waited = now_utc - sent_utc
+    return _not_found(found.problem or found.cut, waited=waited, profile=profile)
 
 
 def _looked_up(row: CityRequest, request: ServiceRequest) -> Receipt:
@@ -335,17 +407,21 @@ def _not_found(problem: str, *, waited: timedelta, profile: CityProfile) -> Rece
     if waited < window:
         return Receipt(RequestState.UNKNOWN, note="not in the city's list yet")
     why = f"could not be looked up: {problem}" if problem else "is not in the city's list"
+    if profile.dialect.lists == "open" and "status" not in profile.dialect.filters:
+        why += ", which shows open requests only"
     return Receipt(RequestState.HELD, note=f"sent with an unclear outcome, and {why}")
 
 
-def exchange(client: CityClient, token: str, *, known_ids: Collection[str]) -> Receipt:
+def exchange(
+    client: CityClient, token: str, profile: CityProfile, *, known_ids: Collection[str]
+) -> Receipt:
     """The receipt for a token: the id it stands for, or the token state again."""
     reply = client.token(token)
     waiting = Receipt(RequestState.TOKEN, token=token, note="the city has given no number yet")
-    if _problem(reply):
+    if problem_of(reply, profile.dialect):
         return waiting
     try:
-        rows = read_requests(reply.body, _type(reply))
+        rows = rows_of(reply, profile)
     except CityError:
         return waiting
     ids = {r.request_id for r in rows if r.request_id is not None and r.token in (None, token)}
@@ -366,7 +442,7 @@ def confirm(
     """
     if receipt.state is not RequestState.ACKED or receipt.request_id is None:
         return receipt
-    row = read_status(client, receipt.request_id).row
+    row = read_status(client, receipt.request_id, profile).row
     if row is None or not row.description or carries_marker(row, request.marker):
         return receipt
     if duplicates((row,), request=request, profile=profile):
@@ -375,16 +451,16 @@ def confirm(
     return Receipt(RequestState.UNKNOWN, note=f"request {row.request_id} is not ours")
 
 
-def read_status(client: CityClient, request_id: str) -> Status:
+def read_status(client: CityClient, request_id: str, profile: CityProfile) -> Status:
     """What the city says of one request. A 404 means gone or hidden, never closed."""
     reply = client.request(request_id)
     if reply.status in {404, 410} and not reply.failure:
         return Status(None, gone=True, certain=True, why="the city does not show it")
-    problem = _problem(reply)
+    problem = problem_of(reply, profile.dialect)
     if problem:
         return Status(None, gone=False, certain=False, why=problem)
     try:
-        rows = read_requests(reply.body, _type(reply))
+        rows = rows_of(reply, profile)
     except CityError as exc:
         return Status(None, gone=False, certain=False, why=str(exc))
     own = [r for r in rows if r.request_id == request_id]
@@ -396,27 +472,29 @@ def read_status(client: CityClient, request_id: str) -> Status:
 # ------------------------------------------------------------------------------------------ replies
 
 
-def _type(reply: Reply) -> str:
+def type_of(reply: Reply) -> str:
+    """The content type of a reply; empty when it names none."""
     return reply.headers.get("content-type", "")
 
 
-def _problem(reply: Reply) -> str:
+def problem_of(reply: Reply, dialect: Dialect) -> str:
     """Why a reply to a GET cannot be used; empty when it may be read."""
     if reply.failure:
         return f"{reply.failure} {reply.detail}".strip()
     if reply.status != 200:
-        return f"status {reply.status}: {what_it_says(reply)}"
+        where = reply.headers.get("location", "")
+        said = f"redirects to {where}" if where else what_it_says(reply)
+        hint = " (our key, by the profile)" if means(reply, dialect) == "key" else ""
+        return f"status {reply.status}: {said}{hint}"
     return ""
 
 
-def _is_passing(reply: Reply) -> bool:
+def _is_passing(reply: Reply, dialect: Dialect) -> bool:
     """Whether trouble with a GET may pass by itself, unlike a bad key or a wrong address."""
-    return (
-        bool(reply.failure)
-        or reply.status is None
-        or reply.status in {408, 425, 429}
-        or (reply.status >= 500)
-    )
+    meaning = means(reply, dialect)
+    if reply.failure or reply.status is None or meaning:
+        return not meaning or meaning == "retry"
+    return reply.status in {408, 425, 429} or reply.status >= 500
 
 
 def _wait(reply: Reply, now_utc: datetime) -> float | None:

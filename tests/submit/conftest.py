@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streetbump.config import CityProfile, shipped_city
+from streetbump.cityprofile import CityProfile, shipped_city
 from streetbump.model import JoltClass, PlaceState, ServiceRequest
 from streetbump.submit.compose import compose, marker
 from streetbump.submit.georeport import GeoReport
@@ -45,10 +45,12 @@ def place() -> Callable[..., PlaceFacts]:
 
 def adapted(profile: CityProfile, changes: dict[str, Any]) -> CityProfile:
     channel = {k: changes.pop(k) for k in list(changes) if hasattr(profile.channel, k)}
+    dialect = {k: changes.pop(k) for k in list(changes) if hasattr(profile.dialect, k)}
     limits = {k: changes.pop(k) for k in list(changes) if hasattr(profile.limits, k)}
     return msgspec.structs.replace(
         profile,
         channel=msgspec.structs.replace(profile.channel, **channel),
+        dialect=msgspec.structs.replace(profile.dialect, **dialect),
         limits=msgspec.structs.replace(profile.limits, **limits),
         **changes,
     )
@@ -56,7 +58,7 @@ def adapted(profile: CityProfile, changes: dict[str, Any]) -> CityProfile:
 
 @pytest.fixture
 def city() -> Callable[..., CityProfile]:
-    """The practice city's profile; keywords change it, its channel or its limits."""
+    """The practice city's profile; keywords change it, its channel, its dialect or its limits."""
     return lambda **changes: adapted(shipped_city("sandbox"), changes)
 
 

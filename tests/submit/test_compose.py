@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streetbump.config import CityProfile, Contact, ServiceCode
+from streetbump.cityprofile import CityProfile, Contact, ServiceCode
 from streetbump.errors import CityError
 from streetbump.model import JoltClass, ServiceRequest
 from streetbump.submit.compose import at_least, compose, direction_words, marker, severity_word
@@ -68,6 +69,66 @@ def test_fields_in_sending_order(request_for: For, city: Make) -> None:
         ("attribute[M][]", "y"),
         ("email", "streets@example.org"),
     )
+
+
+def test_fields_follow_the_dialect(request_for: For, city: Make) -> None:
+    """Repeated attributes, decimals, our reference as a key, answers by severity, a street."""
+    answers = {"M": ["x", "y"], "DEPTH": {"LOW": "a", "MEDIUM": "b", "HIGH": "c"}, "ID": "{ref}"}
+    profile = city(
+        services={JoltClass.POTHOLE: ServiceCode(code="{7}", name="P", attributes=answers)},
+        multivalue="repeated", decimals=5, idempotency_field="client_request_id",
+        jurisdiction_id="a.example", jurisdiction_in="query",
+        fields={"first_name": "Road", "summary": "Jolt at {address}"},
+    )  # fmt: skip
+    request = request_for(profile, street="Main St", cross_street="Oak St")
+    assert request.fields == (
+        ("service_code", "{7}"),
+        ("lat", "42.36000"),
+        ("long", "-71.05000"),
+        ("address_string", "Main St & Oak St"),
+        ("description", request.description),
+        ("client_request_id", "SB-H9EJWE7FGY"),
+        ("attribute[M]", "x"),
+        ("attribute[M]", "y"),
+        ("attribute[DEPTH]", "b"),
+        ("attribute[ID]", "SB-H9EJWE7FGY"),
+        ("first_name", "Road"),
+        ("summary", "Jolt at Main St & Oak St"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({"language": "de"}, "Schlagloch, Schwere MITTEL, Fahrtrichtung Norden und Fahrtrichtung "
+                             "Süden, Main St nahe Oak St. Zeichen SB-H9EJWE7FGY."),
+        ({"language": "es"}, "Bache, gravedad MEDIA, sentido norte y sentido sur, "
+                             "en Main St cerca de Oak St. Ref. SB-H9EJWE7FGY."),
+        ({"words": {"pothole": "Chuckhole"}}, "Chuckhole, severity MEDIUM, northbound and "
+                                              "southbound, on Main St near Oak St. Ref "
+                                              "SB-H9EJWE7FGY."),
+    ],
+)  # fmt: skip
+def test_languages_and_own_words(
+    request_for: For, city: Make, changes: dict[str, Any], first: str
+) -> None:
+    """A city reads its own language, or its own words for things; the reference stays the same."""
+    text = request_for(city(**changes), street="Main St", cross_street="Oak St").description
+    assert text.splitlines()[0] == first
+
+
+def test_long_first_line_gives_up_direction_and_street_before_the_reference(
+    request_for: For, city: Make
+) -> None:
+    """What does not fit is left out by what a crew can spare; the reference always fits."""
+    ways = tuple(45.0 * i for i in range(8))
+    request = request_for(
+        city(description_max=250), headings_deg=ways, street="S" * 60, cross_street="T" * 60
+    )
+    first = request.description.splitlines()[0]
+    assert "bound" not in first
+    assert "T" * 60 in first
+    assert first.endswith("Ref SB-H9EJWE7FGY.")
 
 
 def test_empty_arguments_are_left_out(request_for: For, city: Make) -> None:
@@ -133,6 +194,8 @@ FACTS = st.fixed_dictionaries(
         "last_day": st.sampled_from(["", "2026-02-01", "2026-02-09"]),
         "synthetic": st.booleans(),
         "jolt_class": st.just(JoltClass.POTHOLE),
+        "street": st.sampled_from(["", "Main St", "S" * 60]),
+        "cross_street": st.sampled_from(["", "Oak St", "\x1b[31m\ud800"]),
     }
 )
 
@@ -157,3 +220,24 @@ def test_facts_cannot_name_a_driver() -> None:
     """What composing is given has no field for a trip, a device or a time of day."""
     names = {f.name for f in fields(PlaceFacts)}
     assert not {n for n in names if re.search("trip|device_|driver|utc|time", n)}
+
+
+SECRETS = {"place_id": "p-CANARY", "priority": 7654.321, "class_p": 0.87654321, "hits": 7613,
+           "passes": 8123, "n_devices": 4177, "n_days": 613}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es"])
+def test_nothing_sent_identifies_a_driver_or_trip(
+    request_for: For, city: Make, language: str
+) -> None:
+    """No argument holds an exact count, a place id or a time of day: only days and steps."""
+    service = ServiceCode(code="1", name="P", attributes={"A": "{first_day} {last_day} {severity}"})
+    profile = city(services={JoltClass.POTHOLE: service}, language=language)
+    request = request_for(profile, **SECRETS)
+    sent = " ".join(f"{name} {value}" for name, value in request.fields)
+    for exact in map(str, SECRETS.values()):
+        assert exact not in sent
+    assert not re.search(r"\d\d:\d\d", sent)
+    assert {name for name, _ in request.fields} == {
+        "service_code", "lat", "long", "description", "attribute[A]",
+    }  # fmt: skip

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
 import pickle
 import socket
+import ssl
+import threading
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from streetbump.config import CityProfile, Contact
+from streetbump.cityprofile import CityProfile, Contact
 from streetbump.errors import CityError, ConfigError
 from streetbump.model import Reply, ServiceRequest
 from streetbump.submit.georeport import GeoReport
@@ -105,6 +110,28 @@ def test_tls_to_a_server_without_tls(
     reply = client(profile).create(request_for(profile))
     assert reply.failure == "not_connected"
     assert not [h for h in server.heard if b"POTHOLE" in h]
+
+
+def test_certificate_that_nobody_vouches_for(city: Make, request_for: For, client: Open) -> None:
+    """A self-signed certificate ends the call before a byte of the request or of the key."""
+    pem = Path(__file__).with_name("self-signed.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    heard: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        conn, _ = listener.accept()
+        with conn, suppress(OSError), context.wrap_socket(conn, server_side=True) as secure:
+            heard.append(secure.recv(65536))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        profile = city(endpoint=f"https://localhost:{listener.getsockname()[1]}/", deadline_s=5.0)
+        reply = client(profile, key=Secret(CANARY)).create(request_for(profile))
+        thread.join()
+    assert (reply.status, reply.failure) == (None, "not_connected")
+    assert not [h for h in heard if h]
 
 
 def test_lost_answers_are_told_apart(post: Post, reset: Script) -> None:
@@ -294,6 +321,9 @@ def test_nothing_is_sent_that_must_not_be(city: Make, request_for: For, client: 
         (city(live=False), request_for(city()), "not live"),
         (real, request_for(city()), "must not go to real"),
         (real, request_for(real, synthetic=True), "simulated"),
+        (real, request_for(real, lat_deg=0.0, lon_deg=0.0), "0, 0"),
+        (real, replace(request_for(real), lat_deg=math.nan), "unknown"),
+        (real, replace(request_for(real), lon_deg=200.0), "not on Earth"),
     ]
     for profile, request, said in cases:
         with pytest.raises(CityError, match=said):
@@ -321,7 +351,7 @@ def test_calls_are_spaced(city: Make, client: Open) -> None:
 
 def test_file_channel_has_no_client(city: Make) -> None:
     """A city without an endpoint has no client."""
-    from streetbump.config import FileChannel, parse_city  # the profile is built as text
+    from streetbump.cityprofile import FileChannel, parse_city  # the profile is built as text
 
     text = (
         'schema_version = 1\nname = "f"\ntitle = "F"\ntimezone = "UTC"\n[channel]\nkind = "file"\n'

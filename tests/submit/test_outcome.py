@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from streetbump.config import CityProfile
+from streetbump.cityprofile import Answer, CityProfile
 from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
 from streetbump.submit.outcome import duplicates, is_open, match, outcome, retry_after_s
 
@@ -108,7 +108,7 @@ def receipt_of(profile: CityProfile, request: ServiceRequest, answer: Reply) -> 
 
 def test_profile_may_list_503_as_safe(city: Make, request_for: For) -> None:
     """503 is unknown unless the city documents it as not processed."""
-    profile = city(safe_retry_statuses=(503,))
+    profile = city(answers=(Answer(status=503, means="retry"),))
     receipt = receipt_of(profile, request_for(profile), reply(503, "", retry_after="90"))
     assert (receipt.state, receipt.retry_after_s) == (S.SAFE_RETRY, 90.0)
 

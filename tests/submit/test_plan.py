@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streetbump.config import BBox, CityProfile, shipped_city
+from streetbump.cityprofile import BBox, CityProfile, shipped_city
 from streetbump.model import JoltClass, PlaceState, RequestState
 from streetbump.submit.plan import Action, OutboxFacts, PlaceFacts, Planned, plan
 from streetbump.submit.routing import City

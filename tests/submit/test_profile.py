@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import string
+from pathlib import Path
+
+import msgspec
 import pytest
 
-from streetbump.config import CityProfile, GeoReportChannel, parse_city, shipped_city
+from streetbump import cityprofile
+from streetbump.cityprofile import (
+    CityProfile,
+    GeoReportChannel,
+    language,
+    parse_city,
+    shipped_cities,
+    shipped_city,
+)
 from streetbump.errors import ConfigError
 
 GOOD = """
@@ -101,13 +114,29 @@ WRONG = [
     ("severity_cuts_ms2 = [8.0, 4.0]\n" + GOOD, "severity_cuts_ms2"),
     (with_channel('key_file = "k"'), "key_env: give this or key_file"),
     (with_channel('key_place = "header"'), "key_header"),
-    (with_channel('key_place = "query"'), "key_place"),
     (with_channel('key_place = "header"\nkey_header = "a b"'), "key_header: not the name"),
     (with_channel('key_place = "header"\nkey_header = "Host"'), "key_header: Host"),
     (with_channel("key_on_reads = true"), "key_on_reads"),
-    (with_channel("safe_retry_statuses = [200]"), "safe_retry_statuses"),
     (with_channel('fields = { device_id = "x" }'), "device_id"),
     ("= nonsense", "not valid TOML"),
+    (with_channel('key_place = "query"'), "channel.key_place: no key goes into a URL"),
+    (with_channel('headers = { "Authorization" = "Bearer x" }'), "headers: Authorization"),
+    (with_channel('headers = { "Cookie" = "a=b" }'), "headers: Cookie"),
+    (with_channel('fields = { api_key = "x" }'), "fields: api_key"),
+    (with_channel('fields = { note = "{device}" }'), "fields: note: there is no {device}"),
+    (GOOD + "[dialect]\naliases = { nid = 'number' }\n", "dialect.aliases: there is no number"),
+    (GOOD + "[dialect]\nfilters = { q = 'q' }\n", "dialect.filters: there is no q"),
+    (GOOD + "[dialect]\nfilters = { lat = 'lat' }\n", "lat and long go together"),
+    (GOOD + "[dialect]\nstatus_words = { Fixed = 'closed' }\n", "status_words: Fixed"),
+    (GOOD + "[dialect]\nstatus_words = { fixed = 'done' }\n", "status_words"),
+    (GOOD + "[dialect]\nsuccess_statuses = [302]\n", "success_statuses"),
+    (GOOD + "[dialect]\npage = 'page'\n", "limits.page_limit: needed"),
+    (GOOD + "[[dialect.answers]]\nstatus = 200\nmeans = 'retry'\n", r"answers\[0\].status"),
+    (GOOD + "[[dialect.answers]]\nstatus = 404\nmeans = 'none'\n", "text: an empty list"),
+    (GOOD + "[words]\nref = 'x'\n", "words: ref: without {ref}"),
+    (GOOD + "[words]\npothole = '{driver}'\n", "words: pothole: there is no {driver}"),
+    (GOOD.replace('"TRAFFIC"', '{ LOW = "A" }'), "attributes: WHERE: by severity"),
+    (GOOD.replace('"TRAFFIC"', '"{trip}"'), "attributes: WHERE: there is no {trip}"),
 ]
 
 
@@ -137,3 +166,72 @@ def test_box_and_file_channel() -> None:
     assert not profile.loopback
     with pytest.raises(ConfigError, match="south"):
         parse_city(text.replace("north = 43", "north = 41"), where="x")
+
+
+def test_every_fault_is_named_with_its_path() -> None:
+    """One reading of a bad profile names all that is wrong with it, each with its path."""
+    text = GOOD.replace("America/New_York", "Springfield").replace('code = "171"', "code = 171")
+    text = text.replace("radius_m = 9000", "radius = 9000") + "phone = 1\n"
+    text = text.replace("https:", "http:").replace("units", "unit") + "[limits]\ndeadline_s = -1\n"
+    with pytest.raises(ConfigError) as caught:
+        parse_city(text, where="my.toml")
+    paths = [line.strip().partition(": ")[0] for line in str(caught.value).splitlines()[1:]]
+    assert sorted(paths) == sorted([
+        "unit", "timezone", "boundary.radius", "boundary.radius_m", "channel.endpoint",
+        "services.pothole.code", "contact.phone", "limits.deadline_s",
+    ])  # fmt: skip
+    assert "did you mean units?" in str(caught.value)
+    assert "did you mean radius_m?" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", shipped_cities())
+def test_shipped_profiles_are_sound(name: str) -> None:
+    """Every shipped profile is read without a fault; only the practice city is live."""
+    profile = shipped_city(name)
+    assert profile.name == name
+    assert profile.live == (name == "sandbox")
+
+
+@pytest.mark.parametrize("name", ["en", "de", "es"])
+def test_languages_say_the_same(name: str) -> None:
+    """Every language has the same words with the same blanks to fill."""
+
+    def blanks(text: str) -> set[str]:
+        return {n for _, n, _, _ in string.Formatter().parse(text) if n}
+
+    words, english = language(name), language("en")
+    assert {k: blanks(v) for k, v in words.items()} == {k: blanks(v) for k, v in english.items()}
+    assert all(v.isprintable() for v in words.values())
+
+
+TABLES = {
+    "The profile itself": [cityprofile.CityProfile],
+    "`[boundary]`": [cityprofile.BBox, cityprofile.Radius, cityprofile.BoundaryFile],
+    "`[[except]]`": [cityprofile.OtherOwner],
+    "`[streets]`": [cityprofile.Streets],
+    "`[channel]`": [cityprofile.GeoReportChannel, cityprofile.FileChannel],
+    "`[services.CLASS]`": [cityprofile.ServiceCode],
+    "`[dialect]`": [cityprofile.Dialect],
+    "`[[dialect.answers]]`": [cityprofile.Answer],
+    "`[limits]`": [cityprofile.Limits],
+    "`[contact]`": [cityprofile.Contact],
+}
+
+
+def test_every_key_stands_in_the_documentation_and_no_other() -> None:
+    """docs/cities.md has a table for each table of a profile, with exactly its keys."""
+    page = (Path(__file__).parents[2] / "docs" / "cities.md").read_text("utf-8")
+    sections = dict(re.findall(r"^### (.+)\n([^#]*)", page, flags=re.MULTILINE))
+    for title, kinds in TABLES.items():
+        cells = re.findall(r"^\| (`.+?) \|", sections[title], flags=re.MULTILINE)
+        told = {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
+        keys = {f.encode_name for kind in kinds for f in msgspec.structs.fields(kind)}
+        tags = {kind.__struct_config__.tag_field for kind in kinds} - {None}
+        assert told == keys | tags, title
+
+
+def test_documented_example_is_a_profile() -> None:
+    """The first profile of docs/cities.md is read as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "cities.md").read_text("utf-8")
+    text = page.split("```toml\n")[1].split("```")[0]
+    assert parse_city(text, where="cities.md").service_for("pothole") is not None

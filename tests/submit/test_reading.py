@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streetbump.cityprofile import Dialect
 from streetbump.errors import CityError
-from streetbump.submit.reading import read_requests, read_required, read_services
+from streetbump.submit.reading import read_error, read_questions, read_requests, read_services
 
 XML = (
     b"<service_requests%s><request><service_request_id%s>17</service_request_id></request>"
@@ -95,14 +98,51 @@ def test_unreadable_is_never_an_empty_list(body: bytes, kind: str) -> None:
         read_requests(body, kind)
 
 
+READERS = (read_requests, read_services, read_questions, read_error)
+WORDS = st.sampled_from([
+    "service_requests", "request", "service_request_id", "service_code", "attributes", "attribute",
+    "code", "values", "value", "required", "errors", "error", "description", "token", "lat", "x",
+])  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def xml_of(value: object) -> str:
+    if isinstance(value, dict):
+        return "".join(f"<{k}>{xml_of(v)}</{k}>" for k, v in value.items())
+    return "".join(map(xml_of, value)) if isinstance(value, list) else str(value)
+
+
+def is_read_or_refused(body: bytes, kind: str) -> None:
+    for reader in READERS:
+        try:
+            assert isinstance(reader(body, kind), tuple | str)
+        except CityError:
+            continue
+
+
 @given(st.binary(max_size=300), st.sampled_from(["application/json", "text/xml", ""]))
 def test_any_bytes_are_read_or_refused(body: bytes, kind: str) -> None:
-    """No bytes do anything but give requests or a CityError."""
-    try:
-        rows = read_requests(body, kind)
-    except CityError:
-        return
-    assert isinstance(rows, tuple)
+    """No bytes do anything but give records or a CityError."""
+    is_read_or_refused(body, kind)
+
+
+@given(VALUES)
+def test_any_document_is_read_or_refused(value: object) -> None:
+    """Whatever stands where in a well-formed document, JSON or XML, the same holds."""
+    is_read_or_refused(json.dumps(value).encode(), "application/json")
+    is_read_or_refused(f"<root>{xml_of(value)}</root>".encode(), "text/xml")
+
+
+@pytest.mark.parametrize("depth", [100, 900, 5000, 100_000])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"error":', "}"), ("<a>", "</a>")])
+def test_nesting_ends_in_a_refusal(left: str, right: str, depth: int) -> None:
+    """A reply nested as deep as its size allows is refused like any other."""
+    middle = "1" if left != "[" else ""
+    is_read_or_refused((left * depth + middle + right * depth).encode(), "")
 
 
 def one(text: str) -> object:
@@ -162,5 +202,68 @@ def test_required_attributes() -> None:
     json += b' true}, {"code": "B", "required": "false"}]}}'
     xml = b"<service_definition><service_code>1</service_code><attributes><attribute><code>A</code>"
     xml += b"<required>true</required></attribute></attributes></service_definition>"
-    assert read_required(json, "application/json") == read_required(xml, "text/xml") == ("A",)
-    assert read_required(b'{"service_code": 1, "attributes": []}', "") == ()
+    for body in (json, b"[" + json + b"]", xml):
+        asked = read_questions(body, "")
+        assert [q.code for q in asked if q.required] == ["A"]
+    assert read_questions(b'{"service_code": 1, "attributes": []}', "") == ()
+
+
+def test_choices_of_a_question() -> None:
+    """What may be chosen, from a list, from a wrapper and from XML; odd types are no choice."""
+    plain = b'{"attributes": [{"code": "A", "datatype": "x", "values": [{"key": 1, "name": "b"}]}]}'
+    spark = plain.replace(b'[{"key"', b'{"value": [{"key"').replace(b"}]}]}", b"}]}}]}")
+    xml = (
+        b"<service_definition><attributes><attribute><code>A</code><datatype>x</datatype><values>"
+        b"<value><key>1</key><name>b</name></value></values></attribute></attributes>"
+        b"</service_definition>"
+    )
+    for body in (plain, spark, xml):
+        assert [q.values for q in read_questions(body, "")] == [(("1", "b"),)], body
+    odd = plain.replace(b'[{"key": 1, "name": "b"}]', b"7")
+    assert [q.values for q in read_questions(odd, "")] == [()]
+    for body in (b'{"service_code": 1, "attributes": null}', b'[{"service_code": "1"}]'):
+        assert read_questions(body, "") == ()
+
+
+def test_aliases_and_wrappers_of_a_dialect() -> None:
+    """Names that no rule foresees come from the profile, in objects and lists as well."""
+    dialect = Dialect(
+        wrappers=("results",),
+        aliases={"nid": "service_request_id", "geo.y": "lat", "geo.x": "long",
+                 "notes.extended.parent": "parent_service_request_id"},
+        zone_of_naive=True,
+    )  # fmt: skip
+    body = (
+        b'{"results": [{"nid": 7, "geo": {"x": "2", "y": 1}, "notes": [{"extended": {"parent": 3}}]'
+        b', "requested_datetime": "2026-01-01 10:00:00"}], "count": 1}'
+    )
+    (row,) = read_requests(body, "", dialect=dialect, zone="Europe/Berlin")
+    assert (row.request_id, row.lat_deg, row.lon_deg, row.parent_id) == ("7", 1.0, 2.0, "3")
+    assert row.requested_utc == "2026-01-01T09:00:00Z"
+    with pytest.raises(CityError):
+        read_requests(body, "")
+    xml = b"<results><item><nid>7</nid><geo><y>1</y><x>2</x></geo></item></results>"
+    assert read_requests(xml, "", dialect=dialect)[0].request_id == "7"
+    assert read_requests(b"<results></results>", "", dialect=dialect) == ()
+
+
+ERRORS = [
+    (b'{"lat": ["is missing"], "code": 400}', "lat: is missing"),
+    (b'{"error": {"code": 404, "message": "No requests"}}', "No requests"),
+    (b'{"error_messages": ["a", "b"]}', "a"),
+    (b'[{"code": 400, "description": "no"}]', "no"),
+    (b"<errors><error><description>no</description></error></errors>",
+     "the city answered with an error: no"),
+    (b"Bad api\x1b[31m key", "Bad api [31m key"),
+    (b"", "no error text"),
+    (b"<html>", "the body is an HTML page"),
+    (b"[" * 100_000, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "said"), ERRORS, ids=lambda v: str(v)[:30])
+def test_error_documents_of_every_shape_are_told(body: bytes, said: str | None) -> None:
+    """A person reads what the city said, short and without control characters."""
+    told = read_error(body, "")
+    assert len(told) <= 300
+    assert said is None or told == said

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from streetbump.config import BBox, BoundaryFile, CityProfile, Radius
+from streetbump.cityprofile import BBox, BoundaryFile, CityProfile, Radius
 from streetbump.errors import ConfigError
-from streetbump.submit.routing import City, polygon_wkb, route
+from streetbump.submit.routing import City, OtherArea, polygon_wkb, route, shapes_wkb
 
 Make = Callable[..., CityProfile]
 SQUARE = (
@@ -108,3 +108,43 @@ def test_boundary_file_must_have_been_read(city: Make) -> None:
     profile = msgspec.structs.replace(city(), boundary=BoundaryFile(path="x"))
     with pytest.raises(ConfigError, match="was not read"):
         route(1.0, 1.0, pos_err_m=1.0, cities=[City(profile)])
+
+
+STATE_ROAD = '{"type": "LineString", "coordinates": [[-71.9, 42.5], [-71.1, 42.5]]}'
+PARK = '{"type": "Polygon", "coordinates": [[[-71.6,42.1],[-71.5,42.1],[-71.5,42.2],[-71.6,42.1]]]}'
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "said"),
+    [
+        (42.5, -71.5, "the State"),  # on the road
+        (42.5 + 18 * METRE_DEG, -71.5, "the State"),  # within its width and our error
+        (42.5 + 25 * METRE_DEG, -71.5, None),
+        (42.11, -71.51, "Parks"),
+        (42.11, -71.4, None),
+    ],
+)
+def test_ground_of_another_owner_is_for_a_person(
+    city: Make, lat: float, lon: float, said: str | None
+) -> None:
+    """A state road or a park inside a city is not the city's: a person decides."""
+    profile = city(name="b", boundary=BoundaryFile(path="x"))
+    others = (
+        OtherArea("the State", shapes_wkb(STATE_ROAD, where="r"), 15.0),
+        OtherArea("Parks", shapes_wkb(PARK, where="p"), 0.0),
+    )
+    one = City(profile, polygon_wkb(SQUARE, where="x"), others)
+    routed = route(lat, lon, pos_err_m=5.0, cities=[one])
+    assert (routed.city, routed.for_person) == (None if said else "b", said is not None)
+    assert said is None or said in routed.why
+
+
+def test_hole_in_a_polygon_is_outside(city: Make) -> None:
+    """A town inside a city's ring is not the city."""
+    ring = "[[-72,42],[-71,42],[-71,43],[-72,43],[-72,42]]"
+    hole = "[[-71.6,42.4],[-71.4,42.4],[-71.4,42.6],[-71.6,42.6],[-71.6,42.4]]"
+    wkb = polygon_wkb(f'{{"type":"Polygon","coordinates":[{ring},{hole}]}}', where="x")
+    one = City(city(name="b", boundary=BoundaryFile(path="x")), wkb)
+    assert route(42.5, -71.5, pos_err_m=5.0, cities=[one]).why == "outside the area of every city"
+    assert route(42.3, -71.5, pos_err_m=5.0, cities=[one]).city == "b"
+    assert route(42.4, -71.5, pos_err_m=5.0, cities=[one]).for_person

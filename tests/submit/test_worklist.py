@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streetbump.config import CityProfile
+from streetbump.cityprofile import CityProfile
 from streetbump.errors import CityError
 from streetbump.model import RequestState, ServiceRequest
 from streetbump.submit.worklist import COLUMNS, append
