@@ -15,7 +15,8 @@ import pyarrow as pa
 from streetbump.model import Bools, Floats, Ints, Reason, TimeBasis
 from streetbump.trips.clock import Stamps, counted
 from streetbump.trips.drive import OVERLAP_US, Drive, Rows, from_rows
-from streetbump.trips.refusal import Refusal
+from streetbump.trips.notes import Note
+from streetbump.trips.refusal import Refusal, quoted
 from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, find_layout, letters, read_columns
 from streetbump.trips.text import Text, open_text
 
@@ -158,6 +159,22 @@ def table_in(data: bytes) -> tuple[Text, Layout] | None:
         if no.reason is Reason.EMPTY:
             return None
         raise
+
+
+def seen_in(text: Text, layout: Layout, name: str = "") -> Note:
+    r"""How a table is laid out, in words; `name` is that of an archive's member.
+
+    >>> text = open_text(b"sep=;\na;b\n1,5;2\n")
+    >>> seen_in(text, find_layout(text))
+    ('table', "header in line 2 of 2 columns, separator ';', decimal sign ',', UTF-8")
+    """
+    read_as = "; ".join(text.warnings) or "UTF-8"
+    return (
+        "table",
+        f"{quoted(name)[1:-1] + ': ' if name else ''}header in line {layout.line} of "
+        f"{len(layout.names)} columns, separator {layout.delimiter!r}, decimal sign "
+        f"{layout.decimal!r}, {read_as}",
+    )
 
 
 def is_marked(layout: Layout) -> bool:
@@ -368,8 +385,12 @@ def _beside(drive: Drive, beside: Drive) -> Drive:
     near = (t_us >= drive.t_us[0] - OVERLAP_US) & (t_us <= drive.t_us[-1] + OVERLAP_US)
     far = near.size - int(np.count_nonzero(near))
     outside = (f"{far} fixes more than a minute outside the samples dropped",) * bool(far)
-    warnings = (*drive.warnings, *beside.warnings, *outside)
-    return replace(drive, fixes=beside.fixes[near], warnings=warnings)
+    return replace(
+        drive,
+        fixes=beside.fixes[near],
+        warnings=(*drive.warnings, *beside.warnings, *outside),
+        notes=(*drive.notes, *beside.notes),
+    )
 
 
 def _placed(places: Rows, format: str) -> Drive:  # noqa: A002
