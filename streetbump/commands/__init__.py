@@ -158,12 +158,18 @@ def _trips_inside(folder: Path) -> list[Path]:
     return found
 
 
+_SAMPLES = frozenset(
+    ("accelerometer.csv", "totalacceleration.csv", "accelerometeruncalibrated.csv", "raw data.csv",
+     "linear acceleration.csv", "linear accelerometer.csv", "acceleration.csv")
+)  # fmt: skip
+"""Tables of acceleration in the folders that Sensor Logger and phyphox unpack to."""
+
+
 def _is_recording(folder: Path) -> bool:
     """Whether the files in a folder belong to one recording."""
-    names = {path.name for path in folder.iterdir()}
-    samples = {"Accelerometer.csv", "TotalAcceleration.csv"} & names
-    sensor_logger = samples and {"Metadata.csv", "Location.csv"} & names
-    return bool(sensor_logger) or (folder / "meta" / "time.csv").is_file()
+    names = {path.name.lower() for path in folder.iterdir()}
+    about = {"metadata.csv", "location.csv", "locationgps.csv", "meta"} & names
+    return bool(about and _SAMPLES & names) or (folder / "meta" / "time.csv").is_file()
 
 
 def contents_of(path: Path) -> bytes:

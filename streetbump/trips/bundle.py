@@ -175,17 +175,23 @@ def packed(members: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def unzipped(data: bytes) -> bytes:
-    r"""What a gzip file holds: one member, and nothing after it.
+def unzipped(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    r"""What a gzip file holds, and warnings: one member, and nothing after it.
+
+    How long it was to be stands in its last bytes. Of one that is cut off, the whole lines that
+    can be read are given, with a warning (docs/decisions/cut-files.md).
 
     >>> import gzip
     >>> unzipped(gzip.compress(b"t,ax\n"))
-    b't,ax\n'
+    (b't,ax\n', ())
+    >>> unzipped(gzip.compress(b"t,ax\n1,2\n3,4")[:-9])[0]
+    b't,ax\n1,2\n'
 
     Raises
     ------
     Refusal
-        TRUNCATED, CORRUPT, DECOMPRESS_LIMIT (too much, or several members), ARCHIVE_NESTED.
+        TRUNCATED (cut off, and no line can be read), CORRUPT, DECOMPRESS_LIMIT (too much, or
+        several members), ARCHIVE_NESTED.
     """
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
@@ -193,7 +199,7 @@ def unzipped(data: bytes) -> bytes:
     except zlib.error as exc:
         raise Refusal(Reason.CORRUPT, "the gzip is damaged: export the trip again") from exc
     if not unpack.eof:
-        raise Refusal(Reason.TRUNCATED, "the gzip is cut off: upload it again")
+        return _whole_lines(found, stated=int.from_bytes(data[-4:], "little"))
     if is_gzip(rest):
         raise Refusal(
             Reason.DECOMPRESS_LIMIT, "several gzip files are joined in one: upload one by one"
@@ -201,7 +207,24 @@ def unzipped(data: bytes) -> bytes:
     if rest:
         raise Refusal(Reason.CORRUPT, "something stands behind the end of the gzip")
     refuse_nested(found)
-    return found
+    return found, ()
+
+
+def _whole_lines(found: bytes, *, stated: int) -> tuple[bytes, tuple[str, ...]]:
+    """What can be read of a gzip that is cut off, up to its last line end.
+
+    Where the last bytes `stated` about the size that was found, nothing is cut off: the codes
+    before them are damaged, and nobody knows from where on.
+    """
+    if len(found) <= 3 * stated <= 9 * len(found):
+        raise Refusal(Reason.CORRUPT, "the gzip is damaged: export the trip again")
+    refuse_nested(found)
+    end = found.rfind(b"\n") + 1
+    if end == 0:
+        raise Refusal(Reason.TRUNCATED, "the gzip is cut off: upload it again")
+    return found[:end], (
+        "TRUNCATED: the gzip is cut off, its whole lines were read: upload it again for the rest",
+    )
 
 
 def refuse_nested(data: bytes) -> None:

@@ -148,7 +148,7 @@ def from_rows(
     samples = np.empty((0, 3)) if acc is None else np.column_stack([a[taken] for a in acc])
     notes = list(rows.notes)
     if acc is not None:
-        notes.append(("rows", f"{rows.rows} with {len(samples)} samples"))
+        notes.append(("rows", f"{rows.rows} in the file, {len(samples)} samples"))
     fixes = _fixes(rows, t_us, index, said, notes)
     return Drive(
         format, rows.stamps.basis, t_us[taken] if acc is not None else t_us[:0], samples,

@@ -27,6 +27,7 @@ from streetbump.trips.streams import (
     is_marked,
     named,
     pick,
+    refuse_mock,
     scaled,
     seen_in,
     table_in,
@@ -121,6 +122,7 @@ def _drive(bundle: Bundle, folder: Mapping[str, str], marked: bool, part: str) -
         if name.endswith(".csv") and "/" not in name and (found := table(name)) is not None:
             kind = kind_of(found[1], name)
             if kind is not None and kind not in streams:
+                refuse_mock(*found)
                 rows = stream_of(*found, kind=kind, runs=runs)
                 streams[kind] = replace(
                     rows, warnings=(*found[0].warnings, *rows.warnings),

@@ -29,6 +29,7 @@ from streetbump.trips.streams import (
     is_marked,
     named,
     pick,
+    refuse_mock,
     scaled,
     seen_in,
     table_in,
@@ -105,6 +106,7 @@ def _drive(bundle: Bundle, folder: Mapping[str, str], marked: bool, part: str) -
         if table is None:
             return None
         marks.add(is_marked(table[1]))
+        refuse_mock(*table)
         rows = stream_of(pick(*table, numbers=COLUMNS), about=about)
         warnings, seen = (*table[0].warnings, *rows.warnings), seen_in(*table, member or "")
         return replace(rows, warnings=warnings, notes=(seen,))

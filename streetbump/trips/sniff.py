@@ -14,7 +14,7 @@ from streetbump.trips.drive import Drive
 from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
-from streetbump.trips.streams import seen_in
+from streetbump.trips.streams import refuse_mock, refuse_mock_keys, seen_in
 from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, find_layout
 from streetbump.trips.text import Text, open_text, refuse_markup
 
@@ -115,13 +115,20 @@ def drives_in(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, .
         Whatever the reader, or the guard before it, refuses.
     """
     if is_gzip(data):
-        data = unzipped(data)
+        found, said = unzipped(data)
+        drives = _drives_in_file(found, name=name, options=options)
+        return tuple(replace(d, warnings=(*said, *d.warnings)) for d in drives)
+    return _drives_in_file(data, name=name, options=options)
+
+
+def _drives_in_file(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     if is_zip(data):
         return _drives_in_bundle(open_bundle(data), name=name, options=options)
     if options.columns is None:
         for module in FILES.values():  # a handful of formats
             reader = cast("FileReader", import_module(module))
             if reader.recognise(data):
+                refuse_mock_keys(data)
                 with _noting(reader):
                     return _noted(reader, reader.read(data, name=name, options=options))
     refuse_markup(data)
@@ -154,6 +161,7 @@ def _drives_in_table(text: Text, *, name: str, options: ReadOptions) -> tuple[Dr
         layout = find_layout(text)
         reader = next(r for r in map(reader_named, READERS) if r.recognise(layout))
     made_up = SYNTHETIC_COLUMN in (n.lower() for n in layout.names)
+    refuse_mock(text, layout)
     seen = seen_in(text, layout)
     with _noting(reader, seen):
         drives = _noted(reader, reader.read(text, layout, name=name, options=options), seen)
