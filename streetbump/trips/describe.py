@@ -46,6 +46,8 @@ GAP_S = 1.0
 def evidence(drive: Drive) -> tuple[Note, ...]:
     """What in the numbers of a drive speaks for how they were understood.
 
+    >>> from streetbump.model import TimeBasis
+    >>> from streetbump.trips.drive import NO_FIXES
     >>> t = np.arange(400) * 10_000
     >>> a = np.tile([0.0, 0.0, 9.81], (400, 1))
     >>> drive = Drive("plain-csv", TimeBasis.RELATIVE, t, a, NO_FIXES)

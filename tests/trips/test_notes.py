@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streetbump.commands import trip_files
 from streetbump.model import Rejected
 from streetbump.trips import ReadOptions, explained, read
 from streetbump.trips.bundle import packed
@@ -84,6 +85,18 @@ def test_a_separate_position_file_is_told_apart() -> None:
     """What is said of the file given with --gps says so."""
     said = notes_of(bytes_of("phyphox"), gps=bytes_of("track.gpx"))
     assert "--gps, reader: gpx" in said["positions"]
+
+
+@pytest.mark.parametrize("kept", ["meta", "Location.csv"])
+def test_a_folder_is_one_recording_with_its_meta_or_its_positions(
+    tmp_path: Path, kept: str
+) -> None:
+    """As unpacked, a phyphox export is one trip, also when its `meta` was lost."""
+    for name, data in members_of("phyphox").items():
+        if name == "Accelerometer.csv" or name.startswith(kept):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(data)
+    assert trip_files([str(tmp_path)]) == [tmp_path]
 
 
 def test_every_reader_states_what_tells_it_and_only_known_topics() -> None:
