@@ -244,7 +244,7 @@ def _mended(one: msgspec.Raw, kind: type[_T]) -> Iterator[_T]:
     """
     try:
         said = msgspec.json.decode(one, type=dict[str, object])
-        if str(said.get("sensor", "")).lower() not in ("", *SENSORS):
+        if str(said.get("sensor", "")).lower() not in ("", "metadata", *SENSORS):
             yield kind()
             return
         filled = {k: v for k, v in said.items() if v not in _NO_VALUE}
