@@ -100,7 +100,7 @@ def plain_drive(rng: np.random.Generator, *, rate_hz: float) -> Recorded:
     at = np.arange(rng.uniform(0, 1), length_s, 1.0)
     knots = np.arange(0, length_s + 20, 10.0)
     speeds = np.clip(rng.normal(12, 6, len(knots)), 0, 30)
-    course = np.cumsum(rng.choice((0, 0, 0, 0, 90, -90), len(knots))) + rng.uniform(0, 360)
+    course = np.cumsum(rng.choice((0, 0, 0, 30, -30), len(knots))) + rng.uniform(0, 360)
     grid = np.arange(-5, length_s + 5, 0.1)
     speed = np.interp(grid, knots, speeds)
     turn = np.radians(np.interp(grid, knots, course))
