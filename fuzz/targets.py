@@ -132,7 +132,7 @@ def archive(data: bytes) -> None:
             changed[int.from_bytes(rest[k : k + 2], "big") % len(changed)] = rest[k + 2]
         rest = bytes(changed)
     if kind % 2:
-        hold(len(unzipped(rest)) <= _MOST, "more than the ratio allows")
+        hold(len(unzipped(rest)[0]) <= _MOST, "more than the ratio allows")
         return
     bundle = open_bundle(rest)
     for name in bundle.names:

@@ -366,9 +366,14 @@ def take_in(job: _Job) -> TakenIn:
     )
 
 
+_FITS = "split the recording: some 50 MB of unpacked text, or a million rows, can be read here"
+
+
 def _lost(job: _Job, lost: Lost) -> TakenIn:
     """What stands for an upload whose reading did not come to an end."""
-    return _refused(job.upload, Reason.RESOURCE if lost.greedy else Reason.POISON, lost.what)
+    if lost.greedy:
+        return _refused(job.upload, Reason.RESOURCE, f"{lost.what}: {_FITS}")
+    return _refused(job.upload, Reason.POISON, lost.what)
 
 
 def warm_up() -> None:

@@ -49,10 +49,11 @@ from streetbump.sending import READABLE, Desk, compose_planned, plan_now
 from streetbump.stores import PlaceRow, Store
 from streetbump.stores.files import Files
 from streetbump.submit.plan import Action
-from streetbump.trips import parse_column_map, read
+from streetbump.trips import explained, parse_column_map, read
 from streetbump.trips.bundle import packed
 from streetbump.trips.describe import describe
-from streetbump.trips.door import pseudonym
+from streetbump.trips.door import admit, pseudonym
+from streetbump.trips.notes import by_topic
 
 OnProgress = Callable[[Progress], None]
 
@@ -160,12 +161,18 @@ def _trips_inside(folder: Path) -> list[Path]:
     return found
 
 
+_SAMPLES = frozenset(
+    ("accelerometer.csv", "totalacceleration.csv", "accelerometeruncalibrated.csv", "raw data.csv",
+     "linear acceleration.csv", "linear accelerometer.csv", "acceleration.csv")
+)  # fmt: skip
+"""Tables of acceleration in the folders that Sensor Logger and phyphox unpack to."""
+
+
 def _is_recording(folder: Path) -> bool:
     """Whether the files in a folder belong to one recording."""
-    names = {path.name for path in folder.iterdir()}
-    samples = {"Accelerometer.csv", "TotalAcceleration.csv"} & names
-    sensor_logger = samples and {"Metadata.csv", "Location.csv"} & names
-    return bool(sensor_logger) or (folder / "meta" / "time.csv").is_file()
+    names = {path.name.lower() for path in folder.iterdir()}
+    about = {"metadata.csv", "location.csv", "locationgps.csv", "meta"} & names
+    return bool(about and _SAMPLES & names) or (folder / "meta" / "time.csv").is_file()
 
 
 def contents_of(path: Path) -> bytes:
@@ -235,6 +242,10 @@ def detect_files(
     return Detected(rows, rejected_rows(refused))
 
 
+_NO_KEY = b"nothing is stored"
+"""For commands that show no pseudonym and store nothing."""
+
+
 def read_trips(
     paths: Sequence[str],
     options: TripOptions,
@@ -243,8 +254,7 @@ def read_trips(
     on_file: Callable[[str], None] = lambda _name: None,
 ) -> Iterator[tuple[str, Trip | Rejected]]:
     """File name and trip, or refusal, one after another; for commands that store nothing."""
-    key = b"nothing is stored"  # a pseudonym is never shown here
-    how = options.for_upload(door_key=key).for_reader(Files(), local=True)
+    how = options.for_upload(door_key=_NO_KEY).for_reader(Files(), local=True)
     for name, data in _contents(paths, stdin):
         on_file(name)
         for row in read(data, name=Path(name).name, options=how, pseudonym=_nobody):
@@ -824,17 +834,27 @@ def doctor_trip(
 ) -> list[dict[str, Any]]:
     """What was seen in a trip file, what was assumed and why: one record per trip or refusal."""
     records: list[dict[str, Any]] = []
-    for name, row in read_trips([path], options, stdin=stdin):
-        if isinstance(row, Trip):
-            found = detect_trip(row, settings)
-            shown = int((found.bumps["score"] >= settings.detect.report_score).sum())
-            records.append(
-                {"file": name, **describe(row), "jolts": shown, "passes": len(found.passes)}
-            )
-        else:
-            records.append({"file": name, "part": row.part, "refused": row.reason.value,
-                            "hint": row.hint})  # fmt: skip
+    how = options.for_upload(door_key=_NO_KEY).for_reader(Files(), local=True)
+    for name, data in _contents([path], stdin):
+        for row, notes in explained(data, name=Path(name).name, options=how):
+            if isinstance(row, Trip):
+                found = detect_trip(row, settings)
+                shown = int((found.bumps["score"] >= settings.detect.report_score).sum())
+                said = {**describe(row), "jolts": shown, "passes": len(found.passes)}
+                notes = (*notes, ("at_the_door", _at_the_door(row, settings)))
+            else:
+                said = {"part": row.part, "refused": row.reason.value, "hint": row.hint}
+            records.append({"file": name, **said, **by_topic(notes)})
     return records
+
+
+def _at_the_door(trip: Trip, settings: Settings) -> str:
+    """Whether a store would take the trip, as far as no key is needed to know it."""
+    taken = admit(trip, key=_NO_KEY, settings=settings.door)
+    if isinstance(taken, Rejected):
+        return f"not taken by a store: {taken.reason}: {taken.hint}"
+    more = "".join(f"; {w}" for w in taken.warnings if w not in trip.warnings)
+    return f"taken by a store, without its ends, which differ from store to store{more}"
 
 
 def doctor_city(name: str, *, stack: ExitStack) -> Iterator[dict[str, Any]]:

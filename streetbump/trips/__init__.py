@@ -12,12 +12,14 @@ from dataclasses import replace
 
 from streetbump.model import Reason, Rejected, Trip, upload_id_of
 from streetbump.trips.canonical import trip_of
+from streetbump.trips.describe import evidence
 from streetbump.trips.drive import Drive, with_positions
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ColumnMap, ReadOptions, parse_column_map, zone_of
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.sniff import drives_in
 
-__all__ = ["ColumnMap", "ReadOptions", "parse_column_map", "read"]
+__all__ = ["ColumnMap", "ReadOptions", "explained", "parse_column_map", "read"]
 
 
 def read(
@@ -47,14 +49,38 @@ def read(
     >>> read(b"", name="a.csv", options=ReadOptions(), pseudonym=str.upper)[0].reason.value
     'EMPTY'
     """
-    zone_of(options)  # a wrong zone is the caller's mistake, whatever the file needs
     upload_id = upload_id_of(data)
     try:
-        drives = drives_in(data, name=name, options=options)
-        drives = _with_gps(drives, options)
+        drives = _drives(data, name, options)
     except Refusal as no:
         return (Rejected(upload_id, no.reason, no.hint),)
     return tuple(_settled(d, upload_id, options.device, pseudonym) for d in drives)
+
+
+def explained(
+    data: bytes, *, name: str, options: ReadOptions
+) -> tuple[tuple[Trip | Rejected, tuple[Note, ...]], ...]:
+    r"""What :func:`read` gives, each with what was seen and taken for granted.
+
+    >>> data = b"t,ax,ay,az\n1700000000,0,0,9.8\n1700000000.01,0,0,9.9\n1700000000.02,0,0,9.7\n"
+    >>> ((trip, notes),) = explained(data, name="a.csv", options=ReadOptions())
+    >>> dict(notes)["table"]
+    "header in line 1 of 4 columns, separator ',', decimal sign '.', UTF-8"
+    """
+    upload_id = upload_id_of(data)
+    try:
+        drives = _drives(data, name, options)
+    except Refusal as no:
+        return ((Rejected(upload_id, no.reason, no.hint), no.notes),)
+    return tuple(  # a loop over trips
+        (_settled(d, upload_id, options.device, lambda _name: "named"), (*d.notes, *evidence(d)))
+        for d in drives
+    )
+
+
+def _drives(data: bytes, name: str, options: ReadOptions) -> tuple[Drive, ...]:
+    zone_of(options)  # a wrong zone is the caller's mistake, whatever the file needs
+    return _with_gps(drives_in(data, name=name, options=options), options)
 
 
 def _with_gps(drives: tuple[Drive, ...], options: ReadOptions) -> tuple[Drive, ...]:
@@ -64,7 +90,7 @@ def _with_gps(drives: tuple[Drive, ...], options: ReadOptions) -> tuple[Drive, .
         # the position file is read by its own header: the map and its columns are the trip's
         found = drives_in(options.gps, name="", options=replace(options, columns=None))
     except Refusal as no:
-        raise Refusal(no.reason, f"the file given with --gps: {no.hint}") from no
+        raise Refusal(no.reason, f"the file given with --gps: {no.hint}", no.notes) from no
     if len(found) != 1:
         raise Refusal(Reason.SCHEMA, "the file given with --gps holds several trips")
     return tuple(with_positions(d, found[0]) for d in drives)

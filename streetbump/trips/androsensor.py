@@ -11,6 +11,7 @@ from __future__ import annotations
 from streetbump.model import Gravity, Reason
 from streetbump.trips.clock import Stamps, civil, counted
 from streetbump.trips.drive import Drive, Rows, from_rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.streams import Axes, Picked, bare, pick, set_to, speed_in_ms
@@ -18,6 +19,12 @@ from streetbump.trips.table import Layout
 from streetbump.trips.text import Text
 
 FORMAT = "androsensor"
+TOLD_BY = "ACCELEROMETER, GRAVITY or LOCATION columns beside one of the app's clocks"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "ms since the start, set to the local wall clock by their median difference"),
+    ("sign", "Android's: the app runs there only"),
+    ("unit", "m/s²; speed in the unit that its column states"),
+)
 _SINCE_START = "timesincestartinms"
 _WALL_CLOCK = "yyyymoddhhmisssss"  # YYYY-MO-DD HH-MI-SS_SSS
 _RAW, _LINEAR, _GRAVITY = "accelerometer", "linearacceleration", "gravity"

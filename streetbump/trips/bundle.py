@@ -29,6 +29,8 @@ RATIO = 200
 """Most bytes that one packed byte may become (robustness T2); text of sensors reaches about 20."""
 NAME_BYTES = 255
 """Longest name of a member, as file systems have it."""
+HEAD_BYTES = 1024
+"""So much of a member is shown to who asks what it is: a header. Chosen by us."""
 
 _PIECE = 8 * 1024  # packed bytes at one time; with RATIO, at most 1.6 MB unpacked
 _END = struct.Struct("<4s4H2LH")
@@ -99,6 +101,21 @@ class Bundle:
         self._data = data
         self._left = UNPACKED_BYTES
 
+    def head(self, name: str) -> bytes:
+        r"""The first bytes of a member, unchecked, at most `HEAD_BYTES`: to tell what it is.
+
+        >>> open_bundle(packed({"a.csv": b"time,x\n" * 999})).head("a.csv")[:7]
+        b'time,x\n'
+        """
+        member, start = self._members[name], self._starts[name]
+        packed = self._data[start : start + min(member.packed, HEAD_BYTES)]
+        if member.method == _STORED:
+            return packed
+        try:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, HEAD_BYTES)
+        except zlib.error:  # said when it is read
+            return b""
+
     def read(self, name: str) -> bytes:
         """The bytes of one member, by its name in `names`.
 
@@ -158,17 +175,23 @@ def packed(members: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def unzipped(data: bytes) -> bytes:
-    r"""What a gzip file holds: one member, and nothing after it.
+def unzipped(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    r"""What a gzip file holds, and warnings: one member, and nothing after it.
+
+    How long it was to be stands in its last bytes. Of one that is cut off, the whole lines that
+    can be read are given, with a warning (docs/decisions/cut-files.md).
 
     >>> import gzip
     >>> unzipped(gzip.compress(b"t,ax\n"))
-    b't,ax\n'
+    (b't,ax\n', ())
+    >>> unzipped(gzip.compress(b"t,ax\n1,2\n3,4")[:-9])[0]
+    b't,ax\n1,2\n'
 
     Raises
     ------
     Refusal
-        TRUNCATED, CORRUPT, DECOMPRESS_LIMIT (too much, or several members), ARCHIVE_NESTED.
+        TRUNCATED (cut off, and no line can be read), CORRUPT, DECOMPRESS_LIMIT (too much, or
+        several members), ARCHIVE_NESTED.
     """
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
@@ -176,7 +199,7 @@ def unzipped(data: bytes) -> bytes:
     except zlib.error as exc:
         raise Refusal(Reason.CORRUPT, "the gzip is damaged: export the trip again") from exc
     if not unpack.eof:
-        raise Refusal(Reason.TRUNCATED, "the gzip is cut off: upload it again")
+        return _whole_lines(found, stated=int.from_bytes(data[-4:], "little"))
     if is_gzip(rest):
         raise Refusal(
             Reason.DECOMPRESS_LIMIT, "several gzip files are joined in one: upload one by one"
@@ -184,7 +207,24 @@ def unzipped(data: bytes) -> bytes:
     if rest:
         raise Refusal(Reason.CORRUPT, "something stands behind the end of the gzip")
     refuse_nested(found)
-    return found
+    return found, ()
+
+
+def _whole_lines(found: bytes, *, stated: int) -> tuple[bytes, tuple[str, ...]]:
+    """What can be read of a gzip that is cut off, up to its last line end.
+
+    Where the last bytes `stated` about the size that was found, nothing is cut off: the codes
+    before them are damaged, and nobody knows from where on.
+    """
+    if len(found) <= 3 * stated <= 9 * len(found):
+        raise Refusal(Reason.CORRUPT, "the gzip is damaged: export the trip again")
+    refuse_nested(found)
+    end = found.rfind(b"\n") + 1
+    if end == 0:
+        raise Refusal(Reason.TRUNCATED, "the gzip is cut off: upload it again")
+    return found[:end], (
+        "TRUNCATED: the gzip is cut off, its whole lines were read: upload it again for the rest",
+    )
 
 
 def refuse_nested(data: bytes) -> None:

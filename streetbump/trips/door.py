@@ -13,6 +13,7 @@ from streetbump.geo import distance_m
 from streetbump.model import Floats, Reason, Rejected, Trip
 from streetbump.trips.physics import believable
 from streetbump.trips.refusal import Refusal
+from streetbump.trips.vehicle import drivable
 
 MIN_USABLE_S = 30.0
 """Least length of what is left of a trip, s. Chosen by us."""
@@ -66,7 +67,8 @@ def admit(
     Trip or Rejected
         NO_FIX, TIME_FUTURE, TOO_OLD, TOO_SHORT (never that far from an end),
         TOO_LITTLE_USABLE (less than 30 s left); what no car can have done, as
-        :func:`streetbump.trips.physics.believable` says.
+        :func:`streetbump.trips.physics.believable` says; what was walked or made up
+        (:func:`streetbump.trips.vehicle.drivable`).
 
     >>> from streetbump.config import shipped_settings
     >>> from streetbump.trips import ReadOptions, read
@@ -84,6 +86,7 @@ def admit(
             return late
     try:
         trip = believable(trip)
+        drivable(trip)
     except Refusal as no:
         return _no(trip, no.reason, no.hint)
     lengths = _trim_lengths(trip, key, settings)

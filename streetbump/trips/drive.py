@@ -13,6 +13,7 @@ import numpy as np
 from streetbump.geo import to_e7
 from streetbump.model import Bools, Floats, Gravity, Ints, Reason, TimeBasis
 from streetbump.trips.clock import Stamps
+from streetbump.trips.notes import Note
 from streetbump.trips.refusal import Refusal
 
 ORDER_SHARE = 0.01
@@ -66,6 +67,8 @@ class Drive:
         Made up, in whole or in part.
     accelerometer : bool
         Whether the file has acceleration columns at all; a position file has none.
+    notes : tuple of Note
+        What was seen and taken for granted, beside the warnings.
     """
 
     format: str
@@ -79,6 +82,7 @@ class Drive:
     synthetic: bool = False
     warnings: tuple[str, ...] = ()
     accelerometer: bool = True
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +105,7 @@ class Rows:
     lost: int = 0
     warnings: tuple[str, ...] = field(default=())
     held: bool = True
+    notes: tuple[Note, ...] = ()
 
 
 def from_rows(
@@ -141,10 +146,13 @@ def from_rows(
     taken = index if sampled is None else index[sampled[index]]
     acc = rows.acc_ms2
     samples = _columns(acc or (), taken)
+    notes = list(rows.notes)
+    if acc is not None:
+        notes.append(("rows", f"{rows.rows} in the file, {len(samples)} samples"))
+    fixes = _fixes(rows, t_us, index, said, notes)
     return Drive(
         format, rows.stamps.basis, t_us.take(taken) if acc is not None else t_us[:0], samples,
-        _fixes(rows, t_us, index, said), part, gravity, device, synthetic, tuple(said),
-        acc is not None,
+        fixes, part, gravity, device, synthetic, tuple(said), acc is not None, tuple(notes),
     )  # fmt: skip
 
 
@@ -220,17 +228,31 @@ def _undoubled(rows: Rows, t_us: Ints, index: Ints, said: list[str]) -> Ints:
     return np.delete(index, same + 1)
 
 
-def _fixes(rows: Rows, t_us: Ints, index: Ints, said: list[str]) -> Fixes:
+def _fixes(rows: Rows, t_us: Ints, index: Ints, said: list[str], notes: list[Note]) -> Fixes:
     if rows.lat_deg is None or rows.lon_deg is None:
         return NO_FIXES
     index = index[np.isfinite(rows.lat_deg.take(index))]
     index = index[np.isfinite(rows.lon_deg[index])]
     lat, lon = rows.lat_deg[index], rows.lon_deg[index]
     real = _real(lat, lon, said)
-    index = index[_moved(real, lat, lon) if rows.held else real]
+    new = _moved(real, lat, lon) if rows.held else real
+    notes.append(("positions", _counts(lat, lon, real, new)))
+    index = index[new]
     extra = (rows.lat_deg, rows.lon_deg, rows.speed_ms, rows.heading_deg, rows.accuracy_m)
     unknown = np.full(index.size, np.nan)
     return Fixes(t_us[index], *(unknown if c is None else c[index] for c in extra))
+
+
+def _counts(lat: Floats, lon: Floats, real: Bools, new: Bools) -> str:
+    """How many positions were stated, and what became of them, in words."""
+    fixes, on_earth = int(np.count_nonzero(new)), int(np.count_nonzero(real))
+    zero = int(np.count_nonzero((lat == 0) & (lon == 0)))
+    parts = (
+        (on_earth - fixes, "as the one before"), (zero, "at 0, 0 and so none"),
+        (real.size - on_earth - zero, "off the Earth"),
+    )  # fmt: skip
+    left_out = "".join(f", {n} {what}" for n, what in parts if n)
+    return f"{real.size} stated: {fixes} fixes{left_out}"
 
 
 def _real(lat: Floats, lon: Floats, said: list[str]) -> Bools:
@@ -294,6 +316,7 @@ def with_positions(drive: Drive, other: Drive) -> Drive:
         fixes=other.fixes[near],
         synthetic=drive.synthetic or other.synthetic,
         warnings=drive.warnings + said,
+        notes=(*drive.notes, *(("positions", f"--gps, {t}: {n}") for t, n in other.notes)),
     )
 
 

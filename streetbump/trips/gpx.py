@@ -16,6 +16,7 @@ import pyarrow as pa
 from streetbump.model import Reason, TimeBasis
 from streetbump.trips.clock import Stamps, civil
 from streetbump.trips.drive import Drive, Rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.streams import drive_of
@@ -23,6 +24,11 @@ from streetbump.trips.table import SYNTHETIC_COLUMN, measured
 from streetbump.trips.text import CELL_BYTES
 
 FORMAT = "gpx"
+TOLD_BY = "the element <gpx"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "RFC 3339; without an offset it is local"),
+    ("unit", "degrees; speed in m/s"),
+)
 _NUMBERS = {"speed": 2, "course": 3, "bearing": 3}  # element → column behind lat, lon
 _TIME_LETTERS = 40
 POINTS = 500_000

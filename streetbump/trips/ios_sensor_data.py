@@ -12,6 +12,7 @@ import numpy as np
 from streetbump.model import Bools, Floats, Reason
 from streetbump.trips.clock import counted
 from streetbump.trips.drive import Drive, Rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.sensorlog_ios import TO_MS2
@@ -20,6 +21,12 @@ from streetbump.trips.table import Layout, read_columns
 from streetbump.trips.text import Text
 
 FORMAT = "ios-sensor-data"
+TOLD_BY = "timestamp(unix) beside user_acc_x or latitude, course and User Mark"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "seconds since 1970 UTC; of two such columns motion's is told by where it is filled"),
+    ("sign", "iOS': -1 g on the axis that points up; turned round"),
+    ("unit", "g, taken as 9.80665 m/s²; gravity and user acceleration added"),
+)
 _NUMBERS = {
     **{stem + axis: (stem + axis,) for stem in ("gravity", "useracc") for axis in "xyz"},
     "lat": ("latitude",),

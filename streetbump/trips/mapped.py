@@ -19,6 +19,7 @@ from streetbump.geo import distance_m
 from streetbump.model import STANDARD_GRAVITY_MS2, Bools, Floats, Gravity, Reason
 from streetbump.trips.clock import Stamps, civil, counted, counting, is_civil
 from streetbump.trips.drive import Drive, Rows, from_rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ColumnMap, ReadOptions
 from streetbump.trips.refusal import Refusal, quoted
 from streetbump.trips.table import (
@@ -32,6 +33,11 @@ from streetbump.trips.table import (
 from streetbump.trips.text import Text
 
 FORMAT = "mapped-csv"
+TOLD_BY = "the column map, or names of columns that leave no doubt"
+TAKEN: tuple[Note, ...] = (
+    ("sign", "as the column map says, else Android's"),
+    ("unit", "as the column map says, else told from the numbers"),
+)
 SPEED_MS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704, "kn": 1852 / 3600}
 """m/s in one unit of speed (BIPM; 1 kn = 1852 m per hour)."""
 DEVICES = 200

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from streetbump.model import Floats, Reason
 from streetbump.trips.contract import COLUMNS, drive_of
 from streetbump.trips.drive import Drive
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.plain_csv import YES
 from streetbump.trips.refusal import Refusal, quoted
@@ -20,6 +21,12 @@ from streetbump.trips.table import SYNTHETIC_COLUMN, measured
 from streetbump.trips.text import FIELDS, ROWS
 
 FORMAT = "parquet"
+TOLD_BY = "the first bytes PAR1"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "seconds since 1970 UTC, or timestamps with a zone, as the contract says"),
+    ("sign", "Android's, as the contract says"),
+    ("unit", "m/s², degrees, m/s, metres, as the contract says"),
+)
 VERSION = "1"
 MAGIC = b"PAR1"
 

@@ -18,6 +18,7 @@ from streetbump.model import STANDARD_GRAVITY_MS2, Floats, TimeBasis
 from streetbump.trips.bundle import Bundle
 from streetbump.trips.clock import Stamps, counted, counting
 from streetbump.trips.drive import Drive, Rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.streams import (
     bare,
@@ -26,7 +27,9 @@ from streetbump.trips.streams import (
     is_marked,
     named,
     pick,
+    refuse_mock,
     scaled,
+    seen_in,
     table_in,
     unit,
     with_gravity,
@@ -35,6 +38,8 @@ from streetbump.trips.table import SYNTHETIC_COLUMN, Layout
 from streetbump.trips.text import Text
 
 FORMAT = "phyphox"
+TOLD_BY = "meta/time.csv, meta/device.csv, or tables with the app's headers"
+TAKEN: tuple[Note, ...] = (("unit", "m/s², degrees, m/s, metres, as the headers say"),)
 IOS_G_MS2 = 9.81
 """What the app takes one g for on iOS, m/s²."""
 RAW, LINEAR, GRAVITY, PLACES = "raw", "linear", "gravity", "places"
@@ -42,6 +47,8 @@ _AXIS = re.compile(r"(linear|gravity)?(?:acceleration|accelerometer)?([xyz])")
 _TABLES = frozenset(
     ("raw data.csv", "linear acceleration.csv", "linear accelerometer.csv", "acceleration.csv")
 )
+_SHARED = frozenset(("accelerometer.csv", "gravity.csv", "location.csv"))
+"""Names that Sensor Logger uses, too."""
 _PLACE = {
     "time": ("time",),
     "lat": ("latitude",),
@@ -64,24 +71,40 @@ class Runs:
     start_utc_s: Floats
 
 
-def recognise(names: tuple[str, ...]) -> bool:
-    """Whether the members are the app's.
+def recognise(bundle: Bundle) -> bool:
+    r"""Whether some folder of the archive is the app's.
 
-    >>> recognise(("meta/time.csv", "Accelerometer.csv")), recognise(("Gravity.csv",))
-    (True, False)
+    Without ``meta`` its tables may have the names of Sensor Logger's: then the header tells.
+
+    >>> from streetbump.trips.bundle import open_bundle, packed
+    >>> names = ("meta/time.csv", "Raw Data.csv")
+    >>> recognise(open_bundle(packed(dict.fromkeys(names, b""))))
+    True
+    >>> table = b'"Time (s)","X (m/s^2)","Y (m/s^2)","Z (m/s^2)"\n'
+    >>> [recognise(open_bundle(packed({"Accelerometer.csv": t}))) for t in (table, b"time,x,y,z\n")]
+    [True, False]
     """
-    return any(
-        "meta/time.csv" in folder
-        or "meta/device.csv" in folder
-        or (len(folder) > 1 and _TABLES & set(folder))
-        for folder in folders(names)
-    )
+    return bool(recordings(bundle))
+
+
+def recordings(bundle: Bundle) -> list[dict[str, str]]:
+    """The folders of an archive that the app wrote, as `streams.folders` gives them."""
+    return [f for f in folders(bundle.names) if _is_own(bundle, f)]
+
+
+def _is_own(bundle: Bundle, folder: Mapping[str, str]) -> bool:
+    if "meta/time.csv" in folder or "meta/device.csv" in folder:
+        return True
+    if len(folder) > 1 and _TABLES & set(folder):
+        return True
+    heads = [bundle.head(m).lower() for n, m in folder.items() if n in _SHARED]
+    return any(b"(m/s" in h or b'"time"' in h for h in heads if b"seconds_elapsed" not in h)
 
 
 def read(bundle: Bundle, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     """The drives in an export, one per folder."""
     marked = any(SYNTHETIC_COLUMN in n.lower() for n in bundle.names)
-    found = [f for f in folders(bundle.names) if recognise(tuple(f.values()))]
+    found = recordings(bundle)
     return tuple(  # a loop over recordings
         _drive(bundle, folder, marked, "" if len(found) == 1 else str(k))
         for k, folder in enumerate(found, start=1)
@@ -99,18 +122,36 @@ def _drive(bundle: Bundle, folder: Mapping[str, str], marked: bool, part: str) -
         if name.endswith(".csv") and "/" not in name and (found := table(name)) is not None:
             kind = kind_of(found[1], name)
             if kind is not None and kind not in streams:
+                refuse_mock(*found)
                 rows = stream_of(*found, kind=kind, runs=runs)
-                streams[kind] = replace(rows, warnings=(*found[0].warnings, *rows.warnings))
+                streams[kind] = replace(
+                    rows, warnings=(*found[0].warnings, *rows.warnings),
+                    notes=(seen_in(*found, name),),
+                )  # fmt: skip
                 marked |= is_marked(found[1])
     ios = "apple" in (about.get("devicebrand"), about.get("devicemanufacturer"))
     device, made_up = named(about.get("devicemodel"))
     samples = _acceleration(streams)
     if samples is not None and ios:
         samples = scaled(samples, STANDARD_GRAVITY_MS2 / IOS_G_MS2)
-    return drive_of(
+    drive = drive_of(
         samples, streams.get(PLACES), format=FORMAT, part=part, device=device,
         synthetic=marked or made_up,
     )  # fmt: skip
+    return replace(drive, notes=(*drive.notes, *_taken(runs, ios=ios)))
+
+
+def _taken(runs: Runs | None, *, ios: bool) -> tuple[Note, ...]:
+    """What the export says of clock and platform, in words."""
+    clock = "no meta/time.csv, so no day" if runs is None else (
+        f"meta/time.csv has {runs.start_s.size} starts; the first is {runs.start_utc_s[0]:.3f} s "
+        "since 1970 UTC"
+    )  # fmt: skip
+    return (
+        ("clock", f"seconds of the experiment; {clock}"),
+        ("sign", "Android's" + ": the app turns that of iOS round" * ios),
+        ("unit", "9.81 m/s² of iOS taken as one g" if ios else "as the sensor gives it"),
+    )
 
 
 def _acceleration(streams: Mapping[str, Rows]) -> Rows | None:

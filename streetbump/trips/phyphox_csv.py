@@ -7,13 +7,21 @@ positions (``--gps``), are on one clock.
 from __future__ import annotations
 
 from streetbump.trips.drive import Drive
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.phyphox import FORMAT, PLACES, kind_of, stream_of
 from streetbump.trips.streams import bare, drive_of, unit
 from streetbump.trips.table import Layout
 from streetbump.trips.text import Text
 
-__all__ = ["FORMAT", "read", "recognise"]
+__all__ = ["FORMAT", "TAKEN", "TOLD_BY", "read", "recognise"]
+
+TOLD_BY = "Time (s) beside axes in (m/s^2) or a position, as the app names them"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "seconds of the experiment"),
+    ("sign", "Android's: the app turns that of iOS round"),
+    ("unit", "m/s², degrees, m/s, metres, as the headers say"),
+)
 
 _OWN = ({"absacceleration"}, {"altitude", "direction", "speed"})
 """What the tables of a customised experiment have, whose names state no units."""

@@ -9,12 +9,19 @@ from __future__ import annotations
 from streetbump.model import STANDARD_GRAVITY_MS2
 from streetbump.trips.clock import civil, counting, is_civil
 from streetbump.trips.drive import Drive, Rows, from_rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.streams import bare, pick, speed_in_ms
 from streetbump.trips.table import Layout
 from streetbump.trips.text import Text
 
 FORMAT = "physics-toolbox"
+TOLD_BY = "time beside gFx, gFy, gFz, or beside ax, ay, az and aT"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "a local time of day without a date, or seconds from a start"),
+    ("sign", "Android's: the file does not say on which platform it was made"),
+    ("unit", "g in gFx, else m/s² in ax; speed in the unit that its column states, else m/s"),
+)
 _IN_G, _IN_MS2 = "gf", "a"
 _OTHERS = frozenset(("at", "tgf", "wx", "bx", "azimuth"))
 """Columns that tell the app's m/s² table, or one of another sensor, from others with ax, ay, az."""

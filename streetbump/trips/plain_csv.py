@@ -11,12 +11,19 @@ import re
 from streetbump.model import Reason
 from streetbump.trips.contract import COLUMNS, drive_of
 from streetbump.trips.drive import Drive
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal, quoted
 from streetbump.trips.table import Layout, read_columns
 from streetbump.trips.text import Text
 
 FORMAT = "plain-csv"
+TOLD_BY = "a line # streetbump-csv, or the columns t, ax, ay, az"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "seconds since 1970 UTC, as the contract says"),
+    ("sign", "Android's, as the contract says"),
+    ("unit", "m/s², degrees, m/s, metres, as the contract says"),
+)
 VERSION = "1"
 YES = ("yes", "true", "1")
 """What the line ``# synthetic:`` says of a made-up trip."""

@@ -7,15 +7,17 @@ trip. They raise :class:`Refusal`; :func:`streetbump.trips.read` turns it into a
 from __future__ import annotations
 
 from streetbump.model import Reason
+from streetbump.trips.notes import Note
 
 
 class Refusal(Exception):
     """The bytes, or one trip in them, are not taken: a reason code and what to do about it."""
 
-    def __init__(self, reason: Reason, hint: str) -> None:
+    def __init__(self, reason: Reason, hint: str, notes: tuple[Note, ...] = ()) -> None:
         super().__init__(f"{reason}: {hint}")
         self.reason = reason
         self.hint = hint
+        self.notes = notes
 
 
 def quoted(name: str) -> str:

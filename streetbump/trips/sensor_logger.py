@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from streetbump.model import STANDARD_GRAVITY_MS2, Reason
+from streetbump.trips import phyphox
 from streetbump.trips.bundle import Bundle
 from streetbump.trips.clock import counted
 from streetbump.trips.drive import Drive, Rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.streams import (
@@ -27,7 +29,9 @@ from streetbump.trips.streams import (
     is_marked,
     named,
     pick,
+    refuse_mock,
     scaled,
+    seen_in,
     table_in,
     with_gravity,
 )
@@ -35,6 +39,14 @@ from streetbump.trips.table import SYNTHETIC_COLUMN
 from streetbump.trips.text import open_text
 
 FORMAT = "sensor-logger"
+TOLD_BY = "tables with the app's names, without phyphox's meta folder or header"
+TAKEN: tuple[Note, ...] = (
+    (
+        "clock",
+        "ns since 1970 UTC in the column time; else seconds_elapsed from the start in Metadata.csv",
+    ),
+    ("unit", "m/s², degrees, m/s, metres, as the app writes them"),
+)
 RAW, LINEAR, GRAVITY = "totalacceleration", "accelerometer", "gravity"
 UNCALIBRATED = "accelerometeruncalibrated"
 LOCATIONS = ("location", "locationgps")
@@ -53,25 +65,30 @@ COLUMNS = {
 """Part → letters of the column that plays it, in every table of the app."""
 
 
-def recognise(names: tuple[str, ...]) -> bool:
-    """Whether the members are the app's: one of its tables, and none of phyphox's.
+def recognise(bundle: Bundle) -> bool:
+    """Whether some folder of the archive holds one of the app's tables, and none is phyphox's.
 
-    >>> recognise(("a/Gravity.csv", "a/Metadata.csv")), recognise(("Gravity.csv", "meta/time.csv"))
-    (True, False)
+    >>> from streetbump.trips.bundle import open_bundle, packed
+    >>> members = dict.fromkeys(("a/Gravity.csv", "a/Metadata.csv"), b"")
+    >>> recognise(open_bundle(packed(members)))
+    True
+    >>> recognise(open_bundle(packed({"Gravity.csv": b"", "meta/time.csv": b""})))
+    False
     """
-    return any(
-        {f"{sensor}.csv" for sensor in SENSORS} & set(folder) and not _is_phyphox(folder)
-        for folder in folders(names)
-    )
+    return bool(_recordings(bundle))
 
 
-def _is_phyphox(folder: Mapping[str, str]) -> bool:
-    return "meta/time.csv" in folder or "meta/device.csv" in folder
+def _recordings(bundle: Bundle) -> list[dict[str, str]]:
+    others = phyphox.recordings(bundle)
+    return [
+        f for f in folders(bundle.names)
+        if {f"{sensor}.csv" for sensor in SENSORS} & set(f) and f not in others
+    ]  # fmt: skip
 
 
 def read(bundle: Bundle, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     """The drives in an export, one per folder that holds tables of the app."""
-    found = [f for f in folders(bundle.names) if recognise(tuple(f.values()))]
+    found = _recordings(bundle)
     marked = any(SYNTHETIC_COLUMN in n.lower() for n in bundle.names)
     return tuple(  # a loop over recordings
         _drive(bundle, folder, marked, "" if len(found) == 1 else str(k))
@@ -89,8 +106,10 @@ def _drive(bundle: Bundle, folder: Mapping[str, str], marked: bool, part: str) -
         if table is None:
             return None
         marks.add(is_marked(table[1]))
+        refuse_mock(*table)
         rows = stream_of(pick(*table, numbers=COLUMNS), about=about)
-        return replace(rows, warnings=(*table[0].warnings, *rows.warnings))
+        warnings, seen = (*table[0].warnings, *rows.warnings), seen_in(*table, member or "")
+        return replace(rows, warnings=warnings, notes=(seen,))
 
     return recording(stream, about, marked=lambda: any(marks), part=part)
 
@@ -169,15 +188,29 @@ def _acceleration(stream: Callable[[str], Rows | None], about: Mapping[str, str]
     sign = -1.0 if as_on_ios else 1.0
     raw = stream(RAW)
     if raw is not None:
-        return scaled(raw, sign)
+        return _noted(scaled(raw, sign), about, sign, "TotalAcceleration")
     linear, gravity = stream(LINEAR), stream(GRAVITY)
     if linear is not None and gravity is not None:
         found: Rows | None = scaled(with_gravity(linear, gravity), sign)
+        source = "Accelerometer and Gravity, added"
     elif (bare := stream(UNCALIBRATED)) is not None:
         found = scaled(bare, sign * STANDARD_GRAVITY_MS2 if as_on_ios else sign)
+        source = "AccelerometerUncalibrated" + ", in g" * as_on_ios
     else:
         found = None if linear is None else scaled(linear, sign)
-    return found if found is None or about.get("platform") else _said_unsure(found)
+        source = "Accelerometer, which is without gravity"
+    if found is None:
+        return None
+    found = _noted(found, about, sign, source)
+    return found if about.get("platform") else _said_unsure(found)
+
+
+def _noted(rows: Rows, about: Mapping[str, str], sign: float, source: str) -> Rows:
+    platform = about.get("platform") or "none"
+    standard = about.get("standardisation") or "none"
+    turned = "turned round" if sign < 0 else "taken as it stands"
+    said = f"{turned}: the export states platform {platform[:20]}, standardisation {standard[:20]}"
+    return replace(rows, notes=(*rows.notes, ("sign", said), ("unit", f"taken from {source}")))
 
 
 def _said_unsure(rows: Rows) -> Rows:

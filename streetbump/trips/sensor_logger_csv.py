@@ -7,13 +7,20 @@ measured. The whole zip is better.
 from __future__ import annotations
 
 from streetbump.trips.drive import Drive
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.sensor_logger import COLUMNS, FORMAT, LINEAR, LOCATIONS, recording, stream_of
 from streetbump.trips.streams import bare, pick
 from streetbump.trips.table import Layout
 from streetbump.trips.text import Text
 
-__all__ = ["FORMAT", "read", "recognise"]
+__all__ = ["FORMAT", "TAKEN", "TOLD_BY", "read", "recognise"]
+
+TOLD_BY = "the columns time and seconds_elapsed beside x, y, z or a position"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "ns since 1970 UTC in the column time"),
+    ("unit", "m/s², degrees, m/s, metres, as the app writes them"),
+)
 
 
 def recognise(layout: Layout) -> bool:

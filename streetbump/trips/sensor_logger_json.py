@@ -17,6 +17,7 @@ import numpy as np
 
 from streetbump.model import Reason
 from streetbump.trips.drive import Drive, Rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.sensor_logger import COLUMNS, FORMAT, LOCATIONS, SENSORS, recording, stream_of
@@ -24,13 +25,20 @@ from streetbump.trips.streams import Picked
 from streetbump.trips.table import measured
 from streetbump.trips.text import ROWS
 
-__all__ = ["FORMAT", "read", "recognise"]
+__all__ = ["FORMAT", "TAKEN", "TOLD_BY", "read", "recognise"]
+
+TOLD_BY = 'an array of objects with "sensor", or messages with "payload"'
+TAKEN: tuple[Note, ...] = (
+    ("clock", "ns since 1970 UTC under time"),
+    ("unit", "m/s², degrees, m/s, metres, as the app writes them"),
+)
 
 SESSIONS = 200
 """Most sessions in one file. Chosen by us, as for phones in one table."""
 LEAST_BYTES = 32
 """Fewer bytes than this per object, on average, are no readings. Chosen by us: it bounds memory."""
 _BROKEN = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_NO_VALUE = ("", "null", "NaN")
 _KEY = {"lat": "latitude", "lon": "longitude", "heading": "bearing",
         "accuracy": "horizontalAccuracy"}  # fmt: skip
 
@@ -226,4 +234,20 @@ def _readable(raw: list[msgspec.Raw], kind: type[_T]) -> Iterator[_T]:
         try:
             yield msgspec.json.decode(one, type=kind, strict=False)
         except _BROKEN:
-            continue
+            yield from _mended(one, kind)
+
+
+def _mended(one: msgspec.Raw, kind: type[_T]) -> Iterator[_T]:
+    """An object without its empty texts, which stand for no value; nothing of one that is broken.
+
+    An object of a sensor that is not asked for has values of its own, such as an annotation's.
+    """
+    try:
+        said = msgspec.json.decode(one, type=dict[str, object])
+        if str(said.get("sensor", "")).lower() not in ("", "metadata", *SENSORS):
+            yield kind()
+            return
+        filled = {k: v for k, v in said.items() if v not in _NO_VALUE}
+        yield msgspec.convert(filled, type=kind, strict=False)
+    except _BROKEN:
+        return

@@ -14,6 +14,7 @@ import numpy as np
 from streetbump.model import STANDARD_GRAVITY_MS2, Floats, Reason, TimeBasis
 from streetbump.trips.clock import DAY_US, OLDEST_S, US_PER_S, Stamps, civil, counted
 from streetbump.trips.drive import Drive, Rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.streams import (
@@ -32,6 +33,12 @@ from streetbump.trips.table import Layout
 from streetbump.trips.text import Text
 
 FORMAT = "sensorlog-ios"
+TOLD_BY = "the app's clocks beside its acceleration or position"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "seconds since the phone was started, set to loggingTime; fixes: since 1970 UTC"),
+    ("sign", "iOS': -1 g on the axis that points up; turned round"),
+    ("unit", "g, taken as 9.80665 m/s²"),
+)
 TO_MS2 = -STANDARD_GRAVITY_MS2
 """CoreMotion's g and sign → m/s² and Android's."""
 ZONE_US = DAY_US // 96

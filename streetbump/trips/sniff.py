@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
@@ -9,8 +11,10 @@ from typing import Protocol, cast
 from streetbump.model import Reason
 from streetbump.trips.bundle import Bundle, is_gzip, is_zip, open_bundle, unzipped
 from streetbump.trips.drive import Drive
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
+from streetbump.trips.streams import refuse_mock, refuse_mock_keys, seen_in
 from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, find_layout
 from streetbump.trips.text import Text, open_text, refuse_markup
 
@@ -46,6 +50,8 @@ class FileReader(Protocol):
     """What the module of a format that is no table of text offers."""
 
     FORMAT: str
+    TOLD_BY: str
+    TAKEN: tuple[Note, ...]
 
     def recognise(self, data: bytes) -> bool:
         """Whether the bytes are of this format."""
@@ -58,9 +64,11 @@ class BundleReader(Protocol):
     """What the module of a format of several files offers."""
 
     FORMAT: str
+    TOLD_BY: str
+    TAKEN: tuple[Note, ...]
 
-    def recognise(self, names: tuple[str, ...]) -> bool:
-        """Whether an archive with members of these names is of this format."""
+    def recognise(self, bundle: Bundle) -> bool:
+        """Whether an archive is of this format, by its members' names and first bytes."""
 
     def read(self, bundle: Bundle, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
         """The drives in the archive, or a refusal."""
@@ -70,6 +78,8 @@ class Reader(Protocol):
     """What the module of a table's format offers."""
 
     FORMAT: str
+    TOLD_BY: str
+    TAKEN: tuple[Note, ...]
 
     def recognise(self, layout: Layout) -> bool:
         """Whether a table with this header is of this format."""
@@ -105,14 +115,22 @@ def drives_in(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, .
         Whatever the reader, or the guard before it, refuses.
     """
     if is_gzip(data):
-        data = unzipped(data)
+        found, said = unzipped(data)
+        drives = _drives_in_file(found, name=name, options=options)
+        return tuple(replace(d, warnings=(*said, *d.warnings)) for d in drives)
+    return _drives_in_file(data, name=name, options=options)
+
+
+def _drives_in_file(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     if is_zip(data):
         return _drives_in_bundle(open_bundle(data), name=name, options=options)
     if options.columns is None:
         for module in FILES.values():  # a handful of formats
             reader = cast("FileReader", import_module(module))
             if reader.recognise(data):
-                return reader.read(data, name=name, options=options)
+                refuse_mock_keys(data)
+                with _noting(reader):
+                    return _noted(reader, reader.read(data, name=name, options=options))
     refuse_markup(data)
     return _drives_in_table(open_text(data), name=name, options=options)
 
@@ -121,8 +139,9 @@ def _drives_in_bundle(bundle: Bundle, *, name: str, options: ReadOptions) -> tup
     if options.columns is None:
         for module in BUNDLES.values():  # a handful of formats
             reader = cast("BundleReader", import_module(module))
-            if reader.recognise(bundle.names):
-                return reader.read(bundle, name=name, options=options)
+            if reader.recognise(bundle):
+                with _noting(reader):
+                    return _noted(reader, reader.read(bundle, name=name, options=options))
     if len(bundle.names) == 1:
         (inner,) = bundle.names
         return drives_in(bundle.read(inner), name=inner.rsplit("/", 1)[-1], options=options)
@@ -142,7 +161,40 @@ def _drives_in_table(text: Text, *, name: str, options: ReadOptions) -> tuple[Dr
         layout = find_layout(text)
         reader = next(r for r in map(reader_named, READERS) if r.recognise(layout))
     made_up = SYNTHETIC_COLUMN in (n.lower() for n in layout.names)
+    refuse_mock(text, layout)
+    seen = seen_in(text, layout)
+    with _noting(reader, seen):
+        drives = _noted(reader, reader.read(text, layout, name=name, options=options), seen)
     return tuple(  # a loop over trips
         replace(d, synthetic=d.synthetic or made_up, warnings=(*text.warnings, *d.warnings))
-        for d in reader.read(text, layout, name=name, options=options)
+        for d in drives
     )
+
+
+# ------------------------------------------------------------------------------ what was seen
+
+
+class _Told(Protocol):
+    """What every reader says of itself."""
+
+    FORMAT: str
+    TOLD_BY: str
+    TAKEN: tuple[Note, ...]
+
+
+def _notes_of(reader: _Told, *seen: Note) -> tuple[Note, ...]:
+    return (("reader", reader.FORMAT), ("told_by", reader.TOLD_BY), *seen, *reader.TAKEN)
+
+
+def _noted(reader: _Told, drives: tuple[Drive, ...], *seen: Note) -> tuple[Drive, ...]:
+    notes = _notes_of(reader, *seen)
+    return tuple(replace(d, notes=(*notes, *d.notes)) for d in drives)
+
+
+@contextmanager
+def _noting(reader: _Told, *seen: Note) -> Iterator[None]:
+    """A refusal within says which reader refused, and what it had seen."""
+    try:
+        yield
+    except Refusal as no:
+        raise Refusal(no.reason, no.hint, _notes_of(reader, *seen)) from no

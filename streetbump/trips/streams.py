@@ -6,16 +6,19 @@ together in time, never row by row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streetbump.model import Bools, Floats, Ints, Reason, TimeBasis
 from streetbump.trips.clock import Stamps, counted
 from streetbump.trips.drive import OVERLAP_US, Drive, Rows, from_rows
-from streetbump.trips.refusal import Refusal
+from streetbump.trips.notes import Note
+from streetbump.trips.refusal import Refusal, quoted
 from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, find_layout, letters, read_columns
 from streetbump.trips.text import Text, open_text
 
@@ -23,6 +26,19 @@ Axes = tuple[Floats, Floats, Floats]
 GRAVITY_US = 1_000_000
 """A sample farther than this, µs, from any reading of gravity is not completed with it. Chosen by
 us: the way a phone lies changes in less time only when it is handled."""
+MOCK = frozenset(("mock", "mocked", "ismock", "ismocked", "mocklocation", "ismocklocation",
+                  "isfrommockprovider", "frommockprovider"))  # fmt: skip
+"""Letters of the names under which loggers hand on what Android says of made-up positions
+(``Location.isMock``, ``isFromMockProvider``)."""
+YES = frozenset(("1", "1.0", "true", "yes", "y", "t"))
+_MOCK_KEY = re.compile(
+    rb'"(?:is_?)?(?:from_?)?mock(?:ed|_?location|_?provider)?"\s{0,9}:\s{0,9}"?(?:1|true|yes)',
+    re.IGNORECASE,
+)
+_MOCKED = (
+    "some positions are made up by a mock provider: switch off the app that fakes the location, "
+    "and record again"
+)
 SPEED_MS = {"ms": 1.0, "mps": 1.0, "kmh": 1 / 3.6, "kph": 1 / 3.6, "mph": 0.44704,
             "knots": 1852 / 3600, "kn": 1852 / 3600}  # fmt: skip
 """m/s in one unit of speed, by the letters of its name (BIPM; 1 kn = 1852 m per hour)."""
@@ -158,6 +174,56 @@ def table_in(data: bytes) -> tuple[Text, Layout] | None:
         if no.reason is Reason.EMPTY:
             return None
         raise
+
+
+def seen_in(text: Text, layout: Layout, name: str = "") -> Note:
+    r"""How a table is laid out, in words; `name` is that of an archive's member.
+
+    >>> text = open_text(b"sep=;\na;b\n1,5;2\n")
+    >>> seen_in(text, find_layout(text))
+    ('table', "header in line 2 of 2 columns, separator ';', decimal sign ',', UTF-8")
+    """
+    read_as = "; ".join(text.warnings) or "UTF-8"
+    return (
+        "table",
+        f"{quoted(name)[1:-1] + ': ' if name else ''}header in line {layout.line} of "
+        f"{len(layout.names)} columns, separator {layout.delimiter!r}, decimal sign "
+        f"{layout.decimal!r}, {read_as}",
+    )
+
+
+def refuse_mock(text: Text, layout: Layout) -> None:
+    r"""Refuse a table some row of which says that its position came from a mock provider.
+
+    >>> text = open_text(b"t,lat,lon,isMock\n1,42,-71,false\n")
+    >>> refuse_mock(text, find_layout(text))
+
+    Raises
+    ------
+    Refusal
+        MOCK.
+    """
+    at = [i for i, name in enumerate(layout.names) if bare(name) in MOCK]
+    if not at:
+        return
+    words = read_columns(text, layout, numbers=[], words=at).words
+    said = {str(w).strip().lower() for column in words.values() for w in pc.unique(column)}
+    if said & YES:
+        raise Refusal(Reason.MOCK, _MOCKED)
+
+
+def refuse_mock_keys(data: bytes) -> None:
+    r"""Refuse JSON some object of which says that its position came from a mock provider.
+
+    >>> refuse_mock_keys(b'{"lat": 42, "isMock": false}')
+
+    Raises
+    ------
+    Refusal
+        MOCK.
+    """
+    if b"ock" in data and _MOCK_KEY.search(data):
+        raise Refusal(Reason.MOCK, _MOCKED)
 
 
 def is_marked(layout: Layout) -> bool:
@@ -368,8 +434,12 @@ def _beside(drive: Drive, beside: Drive) -> Drive:
     near = (t_us >= drive.t_us[0] - OVERLAP_US) & (t_us <= drive.t_us[-1] + OVERLAP_US)
     far = near.size - int(np.count_nonzero(near))
     outside = (f"{far} fixes more than a minute outside the samples dropped",) * bool(far)
-    warnings = (*drive.warnings, *beside.warnings, *outside)
-    return replace(drive, fixes=beside.fixes[near], warnings=warnings)
+    return replace(
+        drive,
+        fixes=beside.fixes[near],
+        warnings=(*drive.warnings, *beside.warnings, *outside),
+        notes=(*drive.notes, *beside.notes),
+    )
 
 
 def _placed(places: Rows, format: str) -> Drive:  # noqa: A002

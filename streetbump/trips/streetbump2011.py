@@ -18,12 +18,19 @@ from streetbump.geo import distance_m
 from streetbump.model import Bools, Floats, Gravity, Ints, Reason
 from streetbump.trips.clock import Stamps, counting
 from streetbump.trips.drive import Drive, Rows, from_rows
+from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.table import Columns, Layout, letters, read_columns
 from streetbump.trips.text import Text
 
 FORMAT = "streetbump-2011"
+TOLD_BY = "Time, AccelX, OrientX, Longitude, Latitude"
+TAKEN: tuple[Note, ...] = (
+    ("clock", "ms since 1970 UTC"),
+    ("sign", "Android's"),
+    ("unit", "m/s² of summary rows"),
+)
 GAP_US = 600_000_000
 """A longer gap, µs, ends a trip (design 5)."""
 TRIPS = 500

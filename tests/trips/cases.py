@@ -132,12 +132,19 @@ def nearly_empty(rng: Rng, k: int) -> Given:
 
 
 def cut(rng: Rng, k: int) -> Given:
+    if k % 3 == 0:  # a zip has its directory at its end
+        whole = bytes(zipped(rng, k).data)
+        return Given(whole[: int(rng.integers(30, len(whole)))], Reason.TRUNCATED)
     whole = gzip.compress(Sheet(rng).csv())
-    return Given(whole[: int(rng.integers(20, len(whole)))], Reason.TRUNCATED)
+    if k % 3 == 1:  # nothing but the head of the gzip, and some of its codes
+        return Given(whole[: int(rng.integers(10, 60))], Reason.TRUNCATED)
+    return Given(whole[: int(rng.uniform(0.8, 1) * len(whole))], "TRUNCATED")
 
 
 def cut_in_a_row(rng: Rng, k: int) -> Given:
     data = Sheet(rng).csv()
+    if k % 2:  # only the checksum of the gzip is cut
+        return Given(gzip.compress(data)[: -1 - k % 8], "TRUNCATED")
     return Given(data[: len(data) - int(rng.integers(2, 30))])
 
 
@@ -464,6 +471,8 @@ def odd_numbers(rng: Rng, k: int, *, share: float = 0.1, want: Want = "could not
 
 
 def minus_zero(rng: Rng, k: int) -> Given:
+    if k % 2:
+        return odd_numbers(rng, k, share=0.1985)
     rows = Sheet(rng).rows()
     for i in some(rng, len(rows), 30):
         rows[i][1] = ("-0.0", "+.5", "1.", "5e-1", "007")[k % 5]
@@ -609,8 +618,12 @@ def disorder(rng: Rng, k: int) -> Given:
 
 def slight_disorder(rng: Rng, k: int) -> Given:
     sheet = Sheet(rng)
-    for i in rng.choice(np.arange(2, len(sheet), 2), size=1 + k % 4, replace=False):
+    for i in rng.choice(np.arange(2, len(sheet), 2), size=4, replace=False):  # of 400: 1 %
         sheet.t[[i - 1, i]] = sheet.t[[i, i - 1]]
+    if k % 2:
+        at = int(rng.integers(50, 350))
+        sheet = Sheet(rng)
+        sheet.t[at] -= rng.uniform(1.981, 1.999) - 0.1  # the row before is 0.1 s earlier
     return Given(sheet.csv(), "went back in time")
 
 
@@ -623,6 +636,11 @@ def bunches(rng: Rng, k: int) -> Given:
 
 def jitter(rng: Rng, k: int) -> Given:
     sheet = Sheet(rng, rate_hz=50, seconds=10)
+    if k % 2:  # 99 of 499 steps are short, a fifth are 99.8
+        steps = np.full(len(sheet) - 1, 0.024)
+        steps[some(rng, len(steps), 99)] = 0.002
+        sheet.t[1:] = sheet.t[0] + np.cumsum(steps)
+        return Given(sheet.csv())
     sheet.t += rng.uniform(-0.4, 0.4, len(sheet)) / 50
     return Given(sheet.csv())
 
@@ -742,7 +760,9 @@ def in_g(rng: Rng, k: int) -> Given:
 
 def nearly_g(rng: Rng, k: int) -> Given:
     sheet = Sheet(rng)
-    sheet.acc *= (9.81 + 0.78 * (1 if k % 2 else -1)) / np.median(np.linalg.norm(sheet.acc, axis=1))
+    sheet.acc *= (9.81 + 0.795 * (1 if k % 2 else -1)) / np.median(
+        np.linalg.norm(sheet.acc, axis=1)
+    )
     return Given(sheet.csv())
 
 
@@ -754,6 +774,14 @@ def without_gravity(rng: Rng, k: int) -> Given:
     columns = parse_column_map(text, where="map")
     if k % 2:
         return Given(sheet.csv(), Reason.UNIT, {"columns": columns})
+    return Given(sheet.csv())
+
+
+def nearly_with_gravity(rng: Rng, k: int) -> Given:
+    sheet = Sheet(rng)
+    sheet.acc -= (0.1, 0.2, 9.8)
+    size = np.median(np.linalg.norm(sheet.acc, axis=1))
+    sheet.acc *= rng.uniform(1.981, 1.999) / size  # below 2 gravity was removed
     return Given(sheet.csv())
 
 
@@ -823,6 +851,9 @@ def leaps(rng: Rng, k: int) -> Given:
 def fast(rng: Rng, k: int) -> Given:
     sheet = Sheet(rng)
     sheet.lat = sheet.lat[0] + (sheet.t - sheet.t[0]) * 89.5 / 111_195
+    if k % 2:  # in one second at most 90 m, and 100 m that a receiver may be wrong by
+        at = int(rng.integers(100, 300))
+        sheet.lat[at:] += (rng.uniform(188.2, 189.8) - 89.5) / 111_195
     return Given(sheet.csv(), door=True)
 
 
@@ -838,6 +869,65 @@ def slow(rng: Rng, k: int) -> Given:
     sheet.lat = sheet.lat[0] + (sheet.t - sheet.t[0]) * 1.02 / 111_195
     sheet.speed[:] = 1.02
     return Given(sheet.csv(), door=True)
+
+
+def on_foot(rng: Rng, k: int) -> Given:
+    pace_hz, speed_ms = rng.uniform(1.6, 2.4), rng.uniform(0.9, 2.2)
+    return Given(_walk(rng, pace_hz, speed_ms, stated=k % 2 == 0).csv(), Reason.NOT_VEHICLE,
+                 door=True)  # fmt: skip
+
+
+def nearly_on_foot(rng: Rng, k: int) -> Given:
+    if k % 2:  # a car in a yard, as slow as a walker: nothing shakes it at the pace of steps
+        sheet = _walk(rng, 2.0, rng.uniform(1.2, 2.2))
+        sheet.acc = rng.normal((0.1, 0.2, 9.8), 0.8, (len(sheet), 3))
+        return Given(sheet.csv(), door=True)
+    return Given(_walk(rng, rng.uniform(1.6, 2.4), 2.5 * rng.uniform(1.001, 1.009)).csv(),
+                 door=True)  # fmt: skip
+
+
+def _walk(rng: Rng, pace_hz: float, speed_ms: float, *, stated: bool = True) -> Sheet:
+    """Two minutes on foot: each step is felt, and its overtone."""
+    sheet = Sheet(rng, seconds=120, rate_hz=20)
+    t = sheet.t - sheet.t[0]
+    phase = 2 * np.pi * (pace_hz * t + 0.03 * np.cumsum(rng.normal(0, 0.3, len(t))) / 20)
+    sheet.acc[:, 2] += rng.uniform(1.5, 3) * np.sin(phase) + rng.uniform(0.3, 1) * np.sin(2 * phase)
+    sheet.lat = sheet.lat[0] + t * speed_ms / 111_195
+    sheet.speed[:] = speed_ms if stated else -1.0
+    return sheet
+
+
+def noiseless(rng: Rng, k: int, *, share: float | None = None) -> Given:
+    sheet = Sheet(rng, seconds=60, rate_hz=20)
+    quiet = some(rng, len(sheet), round((share or rng.uniform(0.51, 0.99)) * len(sheet)))
+    sheet.acc[quiet] = np.round(rng.normal((0, 0, 9.8), 0.1), 3)
+    return Given(sheet.csv(), None if share else Reason.SYNTHETIC, door=True)
+
+
+def nearly_noiseless(rng: Rng, k: int) -> Given:
+    if k % 2:  # whoever says that it is made up may make it up as he likes
+        return Given(b"# synthetic: yes\n" + noiseless(rng, k).data, door=True)
+    return noiseless(rng, k, share=rng.uniform(0.4951, 0.4991))
+
+
+def mocked(rng: Rng, k: int, *, said: tuple[str, ...] = ("true", "1", "TRUE", "yes")) -> Given:
+    rows, word = Sheet(rng).rows(), said[k % len(said)]
+    which = set(some(rng, len(rows), 1 + k % 40).tolist())
+    marked = [[*row, word if i in which else ""] for i, row in enumerate(rows)]
+    want = None if said == ("false", "0", "no") else Reason.MOCK
+    if k % 3 == 2:
+        quoted = word.lower() if word.lower() in ("true", "false") else f'"{word}"'
+        lines = [
+            line[:-1] + f', "isMock": {quoted}}}' if i in which else line
+            for i, line in enumerate(_jsonl(rows))
+        ]
+        return Given("\n".join(lines).encode(), want)
+    name = ("mock", "isMock", "is_from_mock_provider", "Mock location")[k % 4]
+    return Given(csv(marked, names=(*NAMES, name)), want)
+
+
+def not_mocked(rng: Rng, k: int) -> Given:
+    return mocked(rng, k, said=("false", "0", "no"))
 
 
 CASES: tuple[Case, ...] = (
@@ -886,7 +976,7 @@ CASES: tuple[Case, ...] = (
     Case(44, "rates", rates, nearly_slow),
     Case(45, "too short, too long, too many", lengths, nearly_too_long),
     Case(46, "g", in_g, nearly_g),
-    Case(47, "gravity removed", without_gravity, good),
+    Case(47, "gravity removed", without_gravity, nearly_with_gravity),
     Case(48, "phone turned", turned, turned),
     Case(49, "dead sensor", dead, quantised),
     Case(50, "cut at the sensor's range", clipped,
@@ -894,23 +984,70 @@ CASES: tuple[Case, ...] = (
     Case(51, "spikes", spikes, nearly_spike),
     Case(52, "leaps", leaps, fast),
     Case(53, "no drive", still, slow),
+    Case(54, "on foot", on_foot, nearly_on_foot),
+    Case(55, "no noise", noiseless, nearly_noiseless),
+    Case(59, "positions of a mock provider", mocked, not_mocked),
 )  # fmt: skip
 """The cases that reading and the door decide."""
+
+
+def replayed(rng: Rng, k: int) -> tuple[bytes, bytes]:
+    """A drive and the same drive in other bytes: other rows, columns, units, wrappings."""
+    data = Sheet(rng).csv(head=f"# device: phone {k}\n")
+    rows = [line.split(",") for line in data.decode().splitlines()[2:]]
+    order = rng.permutation(len(NAMES))
+    other = (
+        lambda: gzip.compress(data),
+        lambda: packed({f"{k}.csv": data}),
+        lambda: csv(rows, head=f"# device: another {k}\r\n").replace(b"\n", b"\r\n"),
+        lambda: csv(
+            [[row[i] for i in order] for row in rows], names=tuple(NAMES[i] for i in order)
+        ),
+        lambda: csv([[str(round(float(row[0]) * 1e6)), *row[1:]] for row in rows]),
+        lambda: "\n".join(_jsonl(rows)).encode(),
+        lambda: csv([row for row in rows for _ in range(2)]),
+    )
+    return data, other[k % len(other)]()
+
+
+def nearly_replayed(rng: Rng, k: int) -> tuple[bytes, bytes]:
+    """A drive and one made of it: an hour later, with noise, at half the rate, mirrored."""
+    sheet = Sheet(rng)
+    data = sheet.csv()
+    if k % 4 == 0:
+        sheet.t += 3600
+    elif k % 4 == 1:
+        sheet.acc += rng.normal(0, 0.01, sheet.acc.shape)
+    elif k % 4 == 2:
+        return data, csv(sheet.rows()[::2])
+    else:
+        sheet.acc[:, 0] *= -1
+    return data, sheet.csv()
+
+
+def two_places(rng: Rng, k: int) -> tuple[bytes, bytes]:
+    """Two drives of one phone in the same minute, 40 km apart."""
+    one, two = Sheet(rng), Sheet(rng)
+    two.t = one.t + rng.uniform(0, 20)
+    two.lat += one.lat[0] - two.lat[0] + 40_000 / 111_195
+    head = f"# device: phone {k}\n"
+    return one.csv(head), two.csv(head)
+
+
+def extreme(rng: Rng, k: int) -> bytes:
+    """A drive over the hardest jolts that are taken at all, as many as there is room for."""
+    sheet = Sheet(rng, seconds=120, rate_hz=50)
+    hits = np.arange(25 + k % 25, len(sheet), 25 + k % 60)
+    sheet.acc[hits, k % 3] = rng.uniform(900, 999.9) * rng.choice((-1, 1), len(hits))
+    return sheet.csv()
+
 
 ELSEWHERE: dict[int, str] = {
     2: "tests/test_worker.py::test_a_file_over_the_limit_is_not_read",
     33: "tests/submit/test_routing.py::test_border_is_as_wide_as_the_position_error",
-    56: "tests/test_pipeline.py::test_another_name_of_the_same_drive_is_the_same_trip",
+    56: "tests/trips/test_sixty_cases.py::test_an_exact_replay_is_the_same_trip",
     57: "tests/cluster/test_evidence.py::test_a_car_that_goes_round_the_block_has_one_vote",
+    58: "tests/trips/test_sixty_cases.py::test_two_places_at_once_are_two_trips_of_one_phone",
+    60: "tests/trips/test_sixty_cases.py::test_what_comes_of_the_hardest_jolts_is_finite",
 }
-"""Number → the test that decides it, where another room does. Of 56 that is the exact replay."""
-
-UNDECIDED: dict[int, str] = {
-    54: "walking, trains and lifts are not told from driving; the class not_road helps",
-    55: "a recording without noise is not told from a real one, unless an axis never changes",
-    58: "two drives of one phone at one time are both taken; it has one vote per place and day",
-    59: "no format that is read states a mock location, and uploads are not signed",
-    60: "no sample above 100 g is kept: sums are finite; the load on one cell is not capped",
-}
-"""Number → what is not decided, and what stands in its place. Of 56, replays that were shifted,
-resampled or given noise are not told either."""
+"""Number → the test that decides it, where another room does or a case is no single file."""

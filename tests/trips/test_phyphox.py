@@ -144,6 +144,16 @@ def test_customised_experiments_are_read() -> None:
     assert trip_in(acc, gps=place).format == "phyphox"
 
 
+@pytest.mark.parametrize("table", ["Accelerometer.csv", "Acceleration.csv", "Raw Data.csv"])
+def test_a_zip_that_lost_its_meta_is_relative_whatever_its_names(table: str) -> None:
+    """`Accelerometer.csv` and `Location.csv` are Sensor Logger's names, too: the header tells."""
+    tables = {table: MEMBERS["Accelerometer.csv"], "Location.csv": MEMBERS["Location.csv"]}
+    trip = trip_in(packed(tables))
+    assert (trip.format, trip.time_basis) == ("phyphox", TimeBasis.RELATIVE)
+    assert len(trip.fix_t_ns) == 2
+    assert trip.warnings[0].startswith("the table has no absolute time")
+
+
 def test_no_meta_no_acceleration_no_fixes() -> None:
     """Each lack has its own outcome: relative, refused, a trip without fixes."""
     assert trip_in(zipped(meta_time=None)).time_basis is TimeBasis.RELATIVE
