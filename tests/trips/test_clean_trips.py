@@ -12,5 +12,5 @@ def test_no_clean_trip_is_refused() -> None:
 
 
 def test_no_cheap_clean_trip_is_refused() -> None:
-    """Every logger on every platform at every rate once; docs/formats.md has a larger, windier run."""
+    """Every logger, platform and rate once; docs/formats.md has a larger, windier run."""
     assert plain_refusals(trips=90, seed=11) == []
