@@ -14,7 +14,7 @@ import pytest
 
 from streetbump.submit.sandbox import LIKE, TROUBLES, Closing, Dialect, Faults, Filling
 from streetbump.submit.sandbox.clock import ClockChange
-from streetbump.submit.sandbox.control import CONTROLS, LOOKS, Away, Seed
+from streetbump.submit.sandbox.control import CONTROLS, LOOKS, Away, Door, Seed
 
 PAGE = Path(__file__).parents[2] / "docs" / "practice-city.md"
 Rows = Iterator[tuple[str, ...]]
@@ -76,7 +76,13 @@ def troubles() -> Rows:
 
 
 def arguments() -> Rows:
-    for call, struct in (("clock", ClockChange), ("seed", Seed), ("fill", Filling), ("away", Away)):
+    for call, struct in (
+        ("clock", ClockChange),
+        ("seed", Seed),
+        ("fill", Filling),
+        ("away", Away),
+        ("tls", Door),
+    ):
         yield from fields_of(struct, call=call)
 
 

@@ -15,20 +15,22 @@ from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import msgspec
 
 from streetbump.errors import UsageError
-from streetbump.submit.sandbox import answers, calls, openapi, page, wire
+from streetbump.submit.sandbox import answers, calls, openapi, page, tls, wire
 from streetbump.submit.sandbox.answers import HTML, Answer, Refusal
 from streetbump.submit.sandbox.calls import NOT_FOUND, Call
 from streetbump.submit.sandbox.city import City, utc_now
 from streetbump.submit.sandbox.control import control, look
 from streetbump.submit.sandbox.dialect import Dialect
 from streetbump.submit.sandbox.faults import TROUBLES, Faults
+from streetbump.submit.sandbox.tls import CertificateKind
 
 HOST = "127.0.0.1"
 PORT = 8311
@@ -81,6 +83,8 @@ class Sandbox(City):
         self._thread: threading.Thread | None = None
         self._serving = threading.Event()
         self._away_s = 0.0
+        self._tls_doors: dict[str, _TlsDoor] = {}
+        self._tls_lock = threading.Lock()
         try:
             self._server = _Server((HOST, port), self)
         except OSError as exc:
@@ -111,6 +115,7 @@ class Sandbox(City):
         if self._thread is not None:
             self._thread.join()
         self._server.server_close()
+        self._shut_tls()
 
     def serve_forever(self) -> None:
         """Serve until stopped or interrupted."""
@@ -123,11 +128,30 @@ class Sandbox(City):
         finally:
             self.stopping.set()
             self._server.server_close()
+            self._shut_tls()
 
     def shut_door(self, seconds: float) -> None:
         """Refuse connections for a while of real time, then serve on the same port again."""
         self._away_s = seconds
         threading.Thread(target=self._server.shutdown, daemon=True).start()
+
+    def open_tls(self, kind: CertificateKind | Literal["cut"]) -> tuple[str, str]:
+        """Open a second door, with TLS that must be refused; its address and certificate (PEM).
+
+        `cut` ends every connection in the middle of the handshake. There is one door of each kind,
+        and it stays open until the city stops.
+        """
+        with self._tls_lock:
+            if kind not in self._tls_doors:
+                self._tls_doors[kind] = _TlsDoor(self, kind)
+            door = self._tls_doors[kind]
+        return door.url, door.certificate
+
+    def _shut_tls(self) -> None:
+        with self._tls_lock:
+            for door in self._tls_doors.values():
+                door.shut()
+            self._tls_doors.clear()
 
     def _be_away(self) -> None:
         seconds, self._away_s = self._away_s, 0.0
@@ -141,14 +165,50 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"  # on Windows it would let two servers share a port
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], city: Sandbox) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        city: Sandbox,
+        handler: type[BaseRequestHandler] | None = None,
+    ) -> None:
         self.city = city
-        super().__init__(address, _Handler)
+        super().__init__(address, handler or _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is not an error of the city; anything else is."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
+
+
+class _TlsDoor:
+    """A server of the same city behind TLS, in a thread of its own."""
+
+    def __init__(self, city: Sandbox, kind: CertificateKind | Literal["cut"]) -> None:
+        self._server = _Server((HOST, 0), city, _Cut if kind == "cut" else _Handler)
+        self.url = f"https://{HOST}:{self._server.server_address[1]}/"
+        self.certificate = ""
+        if kind != "cut":
+            context, self.certificate = tls.context(kind)
+            # The handshake comes with the first read, in the connection's own thread.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def shut(self) -> None:
+        """End serving and free the port."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Cut(BaseRequestHandler):
+    """Hears the first words of a handshake and hangs up."""
+
+    def handle(self) -> None:
+        self.request.settimeout(5.0)
+        self.request.recv(100)
 
 
 class _Handler(BaseHTTPRequestHandler):
