@@ -6,7 +6,7 @@ import math
 import random
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,11 +47,12 @@ def read_setup(text: str, *, where: str) -> Setup:
     """
     value = decode_toml(text, dict[str, Any], where=where)
     parts = {name: value.pop(name) for name in ("seed", "clock") if name in value}
-    dialect, faults = value.pop("dialect", {}), value.pop("faults", [])
+    dialect = dialect_of(value.pop("dialect", {}), where=where)
+    rules = convert(value.pop("faults", []), tuple[Faults, ...], where=where)
     if value:  # the keys of one fault, without a table around them
-        faults = [value, *faults]
-    setup = convert({**parts, "faults": faults}, Setup, where=where)
-    return msgspec.structs.replace(setup, dialect=dialect_of(dialect, where=where))
+        rules = (convert(value, Faults, where=where), *rules)
+    setup = convert(parts, Setup, where=where)
+    return msgspec.structs.replace(setup, dialect=dialect, faults=rules)
 
 
 def read_faults(text: str, *, where: str) -> Faults:
@@ -63,11 +64,11 @@ def read_faults(text: str, *, where: str) -> Faults:
     return decode_toml(text, Faults, where=where)
 
 
-def dialect_of(switches: Mapping[str, Any], *, where: str, strict: bool = True) -> Dialect:
+def dialect_of(switches: Any, *, where: str, strict: bool = True) -> Dialect:
     """A dialect: `switches` laid over the one named by ``like``, or over the standard."""
-    given = dict(switches)
+    given = convert(switches, dict[str, Any], where=f"{where}: dialect")
     like = given.pop("like", "standard")
-    if like not in LIKE:
+    if not isinstance(like, str) or like not in LIKE:
         raise ConfigError(f"{where}: like: one of {', '.join(LIKE)} (got {like!r})")
     whole = {**msgspec.to_builtins(LIKE[like]), **given}
     try:
