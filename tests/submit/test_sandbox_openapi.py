@@ -184,6 +184,14 @@ def test_bytes_that_are_no_call(caller: Caller, heard: bytes, words: bytes) -> N
     assert caller.get("practice/clock").status == 200
 
 
+@pytest.mark.parametrize("address", ["http://[/requests.json", "//[", "%00", "a" * 60_000])
+def test_addresses_that_are_none(caller: Caller, address: str) -> None:
+    """An address that cannot be taken apart is refused, not an accident."""
+    with socket.create_connection(("127.0.0.1", caller.city.port), 10) as link:
+        link.sendall(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert link.recv(100).split(b" ")[1] in {b"400", b"404", b"414"}
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "BREW"])
 def test_other_methods_are_405(caller: Caller, method: str) -> None:
     """A method that is not there is refused as such."""

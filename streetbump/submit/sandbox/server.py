@@ -18,7 +18,7 @@ from pathlib import Path
 from socketserver import BaseRequestHandler
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -81,7 +81,7 @@ class Sandbox(City):
             ledger_path=ledger_path, faults=faults, dialect=dialect, clock=clock, seed=seed
         )
         self._thread: threading.Thread | None = None
-        self._serving = threading.Event()
+        self._serving, self._over = threading.Event(), threading.Event()
         self._away_s = 0.0
         self._tls_doors: dict[str, _TlsDoor] = {}
         self._tls_lock = threading.Lock()
@@ -111,7 +111,7 @@ class Sandbox(City):
         """End serving, from any other thread, and free the port."""
         self.stopping.set()
         if self._serving.is_set():
-            self._server.shutdown()
+            self._over.wait()
         if self._thread is not None:
             self._thread.join()
         self._server.server_close()
@@ -121,19 +121,25 @@ class Sandbox(City):
         """Serve until stopped or interrupted."""
         self._serving.set()
         try:
-            self._server.serve_forever(poll_interval=0.05)
-            while self._away_s and not self.stopping.is_set():
-                self._be_away()
-                self._server.serve_forever(poll_interval=0.05)
+            while not self.stopping.is_set():
+                self._server.handle_request()  # or none, within the server's timeout
+                if self._away_s:
+                    self._be_away()
         finally:
             self.stopping.set()
             self._server.server_close()
             self._shut_tls()
+            self._over.set()
 
     def shut_door(self, seconds: float) -> None:
         """Refuse connections for a while of real time, then serve on the same port again."""
         self._away_s = seconds
-        threading.Thread(target=self._server.shutdown, daemon=True).start()
+
+    def _be_away(self) -> None:
+        seconds, self._away_s = self._away_s, 0.0
+        self._server.socket.close()  # and not server_close(), which waits for slow answers
+        self.stopping.wait(seconds)
+        self._server = _Server((HOST, self.port), self)
 
     def open_tls(self, kind: CertificateKind | Literal["cut"]) -> tuple[str, str]:
         """Open a second door, with TLS that must be refused; its address and certificate (PEM).
@@ -153,17 +159,12 @@ class Sandbox(City):
                 door.shut()
             self._tls_doors.clear()
 
-    def _be_away(self) -> None:
-        seconds, self._away_s = self._away_s, 0.0
-        self._server.server_close()
-        self.stopping.wait(seconds)
-        self._server = _Server((HOST, self.port), self)
-
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for the answers under way
     allow_reuse_address = os.name != "nt"  # on Windows it would let two servers share a port
     request_queue_size = 128
+    timeout = 0.05  # s; how soon the city notices that it is to stop
 
     def __init__(
         self,
@@ -231,17 +232,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond()
 
     def _respond(self) -> None:
-        parts = urlsplit(self.path)
         headers = {name.lower(): text for name, text in self.headers.items()}
-        call = calls.parse(self.command, parts.path, parts.query, headers)
+        path = self.path.partition("?")[0]
         try:
             self._check_who(headers)
+            parts = _split(self.path)
+            call = calls.parse(self.command, parts.path, parts.query, headers)
             if call is not None:
                 self._play(call)
                 return
             answer = self._practice(unquote(parts.path))
         except Refusal as refusal:
-            fmt = "xml" if parts.path.endswith(".xml") else "json"
+            fmt = "xml" if path.endswith(".xml") else "json"
             answer = answers.refused(refusal, self.server.city.dialect, fmt)
         self._write(answer)
 
@@ -284,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
             trouble = TROUBLES[fault.fault]
             answer, body = Answer(0, b"", HTML), b""
             if trouble.reads is not None:
-                self.rfile.read(trouble.reads)
+                self.rfile.read1(trouble.reads if call.kind == "create" else 0)
             else:
                 body = self._body() if call.kind == "create" else b""
                 answer = city.answer(replace(call, body=body), fault)
@@ -338,3 +340,10 @@ class _Handler(BaseHTTPRequestHandler):
             n for n in usual.__struct_fields__ if getattr(city.dialect, n) != getattr(usual, n)
         ]
         return page.render(city.ledger(), now=city.clock.now(), faults=names, switches=switched)
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as exc:
+        raise Refusal(400, "not an address") from exc
