@@ -47,7 +47,7 @@ ANY_JSON = st.recursive(
 @pytest.fixture(scope="module")
 def caller() -> Iterator[Caller]:
     with Sandbox(0) as city:
-        yield Caller(city)
+        yield Caller(city, timeout_s=60.0)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import threading
@@ -157,8 +158,8 @@ class City:
     # ------------------------------------------------------------------------- its own business
 
     def ledger(self) -> list[Row]:
-        """Every request it holds, in order of arrival."""
-        return self._ledger.all()
+        """A copy of every request it holds, in order of arrival."""
+        return copy.deepcopy(self._ledger.all())
 
     def calls(self) -> list[Row]:
         """The last calls of GeoReport, and of addresses that do not exist, in order."""
@@ -223,7 +224,7 @@ class City:
 
     def fill(self, filling: Filling) -> int:
         """Store requests of other people; how many."""
-        chance = random.Random(f"{self._seed}/{len(self.ledger())}")  # noqa: S311  # play
+        chance = random.Random(f"{self._seed}/{len(self._ledger.all())}")  # noqa: S311  # play
         now, dialect = self.clock.now(), self.dialect
         code = filling.code or dialect.stored_code or dialect.service_code
         rows = []
@@ -276,7 +277,7 @@ class City:
 
     def _others(self, reply: Records, dialect: Dialect) -> tuple[Row, ...]:
         answered = {str(row.get(name)) for row in reply.rows for name in answers.ID_FIELDS}
-        held = (r for r in self.ledger() if r["service_request_id"] not in answered)
+        held = (r for r in self._ledger.all() if r["service_request_id"] not in answered)
         return tuple(answers.shown(row, dialect) for row in held)
 
     def _check_pace(self, dialect: Dialect, now: datetime) -> None:
