@@ -50,11 +50,9 @@ def fields_of(struct: type[msgspec.Struct], *, call: str = "") -> Rows:
     for field in msgspec.structs.fields(struct):
         kind, *notes = get_args(hints[field.name])
         (said,) = [note.description for note in notes if isinstance(note, msgspec.Meta)]
-        allowed = (
-            "a fault below"
-            if "FaultName" in str(struct.__annotations__[field.name])
-            else values(kind)
-        )
+        listed = "tuple" in str(struct.__annotations__[field.name])
+        named = "list of faults" if listed else "a fault"
+        allowed = named if "FaultName" in str(struct.__annotations__[field.name]) else values(kind)
         name = f"`{field.name}`"
         yield ((f"`{call}` {name}",) if call else (name,)) + (allowed, default(field.default), said)
 

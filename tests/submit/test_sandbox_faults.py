@@ -152,6 +152,15 @@ def test_redirects_to_anywhere(caller: Caller, code: int, *, stored: bool) -> No
     assert (call["path"], call["key"]) == ("/elsewhere", ["form"])
 
 
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("code", [400, 403, 409, 502, 504])
+def test_any_status_stored_or_not(caller: Caller, code: int, *, stored: bool) -> None:
+    """An error of any status, with the request held or not."""
+    caller.practice("faults", fault="status", status=code, stored=stored)
+    assert caller.post().status == code
+    assert len(caller.city.ledger()) == stored
+
+
 @pytest.mark.parametrize(
     "said", ["120", "Wed, 21 Oct 2026 07:28:00 GMT", "-5", "1e9", "soon", "a\r\nSet-Cookie: b"]
 )
