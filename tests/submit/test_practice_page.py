@@ -14,7 +14,7 @@ import pytest
 
 from streetbump.submit.sandbox import LIKE, TROUBLES, Closing, Dialect, Faults, Filling
 from streetbump.submit.sandbox.clock import ClockChange
-from streetbump.submit.sandbox.control import CONTROLS, LOOKS, Away, Seed
+from streetbump.submit.sandbox.control import CONTROLS, LOOKS, Away, Door, Seed
 
 PAGE = Path(__file__).parents[2] / "docs" / "practice-city.md"
 Rows = Iterator[tuple[str, ...]]
@@ -50,11 +50,9 @@ def fields_of(struct: type[msgspec.Struct], *, call: str = "") -> Rows:
     for field in msgspec.structs.fields(struct):
         kind, *notes = get_args(hints[field.name])
         (said,) = [note.description for note in notes if isinstance(note, msgspec.Meta)]
-        allowed = (
-            "a fault below"
-            if "FaultName" in str(struct.__annotations__[field.name])
-            else values(kind)
-        )
+        listed = "tuple" in str(struct.__annotations__[field.name])
+        named = "list of faults" if listed else "a fault"
+        allowed = named if "FaultName" in str(struct.__annotations__[field.name]) else values(kind)
         name = f"`{field.name}`"
         yield ((f"`{call}` {name}",) if call else (name,)) + (allowed, default(field.default), said)
 
@@ -76,7 +74,13 @@ def troubles() -> Rows:
 
 
 def arguments() -> Rows:
-    for call, struct in (("clock", ClockChange), ("seed", Seed), ("fill", Filling), ("away", Away)):
+    for call, struct in (
+        ("clock", ClockChange),
+        ("seed", Seed),
+        ("fill", Filling),
+        ("away", Away),
+        ("tls", Door),
+    ):
         yield from fields_of(struct, call=call)
 
 

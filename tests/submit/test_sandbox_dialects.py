@@ -332,6 +332,8 @@ def test_like_and_more_in_one_call(caller: Caller) -> None:
         reply = caller.ask("POST", "practice/dialect", wrong)
         assert reply.status == 400
         assert wrong.partition("=")[0] in reply.first["description"]
+    for body in ("[1]", '{"like": ["helsinki"]}', "[[1]]", "{"):
+        assert caller.ask("POST", "practice/dialect", body).status == 400
     assert caller.get("practice/dialect").json() == shown
 
 
@@ -353,6 +355,9 @@ def test_setup_file() -> None:
         ('seed = "x"', "seed"),
         ('[[faults]]\nfault = "fire"', "fire"),
         ("[clock]\nsets = 1", "sets"),
+        ("dialect = [1]", "dialect"),
+        ("dialect = {like = [1]}", "like"),
+        ("faults = 3", "array"),
     ]
     for text, said in wrong:
         with pytest.raises(ConfigError, match=rf"f\.toml.*{said}"):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 import pytest
-from practice import Caller
+from practice import FORM, Caller
 
 from streetbump.submit.sandbox import DEADLOCKS, TROUBLES, FaultName, Faults, Sandbox
 
@@ -148,6 +150,15 @@ def test_redirects_to_anywhere(caller: Caller, code: int, *, stored: bool) -> No
         Caller(other).post("elsewhere", api_key="s3cret")  # what a client that follows would do
         (call,) = Caller(other).get("practice/calls").json()
     assert (call["path"], call["key"]) == ("/elsewhere", ["form"])
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("code", [400, 403, 409, 502, 504])
+def test_any_status_stored_or_not(caller: Caller, code: int, *, stored: bool) -> None:
+    """An error of any status, with the request held or not."""
+    caller.practice("faults", fault="status", status=code, stored=stored)
+    assert caller.post().status == code
+    assert len(caller.city.ledger()) == stored
 
 
 @pytest.mark.parametrize(
@@ -382,3 +393,46 @@ def test_buttons_of_the_page_work(caller: Caller) -> None:
         reply = caller.ask("POST", f"practice/{action}/PC-1", "back=page", own)
         assert (reply.status, reply.headers["location"]) == (303, "/")
         assert caller.city.ledger()[0]["status"] == state
+
+
+# --------------------------------------------------------------------------------------------- TLS
+
+
+def shake_hands(url: str, trusted: str) -> str:
+    """What becomes of a careful client that trusts this certificate: `ok`, or why not."""
+    context = ssl.create_default_context(cadata=trusted or None)
+    port = int(url.rstrip("/").rpartition(":")[2])
+    link = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+    try:
+        link.request("POST", "/requests.json", urlencode(FORM))
+        return "ok" if link.getresponse().status == 201 else "refused"
+    except ssl.SSLCertVerificationError as exc:
+        return str(exc.verify_message)
+    except (ssl.SSLError, OSError) as exc:
+        return type(exc).__name__
+    finally:
+        link.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "trusts", "said"),
+    [
+        ("self_signed", False, "self-signed certificate"),
+        ("self_signed", True, "ok"),  # so that each of the others fails for its own reason
+        ("expired", True, "certificate has expired"),
+        ("wrong_host", True, "IP address mismatch, certificate is not valid for '127.0.0.1'."),
+    ],
+)
+def test_tls_that_must_be_refused(caller: Caller, kind: str, *, trusts: bool, said: str) -> None:
+    """A certificate is wrong in one way only, and whoever refuses it has sent nothing."""
+    door = caller.practice("tls", certificate=kind).json()
+    heard = shake_hands(door["url"], door["certificate"] if trusts else "")
+    assert heard.replace("self signed", "self-signed") == said
+    assert len(caller.city.ledger()) == (said == "ok")
+
+
+def test_tls_that_is_cut_short(caller: Caller) -> None:
+    """A handshake that ends in the middle takes no request."""
+    door = caller.practice("tls", certificate="cut").json()
+    assert shake_hands(door["url"], "") in {"SSLEOFError", "ConnectionResetError", "SSLError"}
+    assert caller.city.ledger() == []

@@ -11,7 +11,7 @@ only; it listens on 127.0.0.1 and nowhere else.
     city     what it holds and decides, without sockets
     calls    what is answered to each call of GeoReport
     answers  values to bytes, in the dialect
-    wire     answers that break the protocol
+    wire     answers that break the protocol; tls: certificates that must be refused
     faults, dialect, clock, ledger   the tables and the state
     page, openapi    what it shows of itself
 """

@@ -313,20 +313,18 @@ def _whole(text: str, default: int) -> int:
 
 
 def _one(call: Call, books: Books) -> Reply:
-    now = stamp(books.now)
-    for row in books.ledger.all():
-        if row["service_request_id"] == call.name and _is_there(row, books) and _has_id(row, now):
-            if row.get("listed_from", "") <= now or books.dialect.readable_at_once:
-                return _records([_row_shown(row, books)])
-            break
-    raise Refusal(404, "service_request_id was not found")
+    row, now = books.ledger.get(call.name), stamp(books.now)
+    if row is None or not _is_there(row, books) or not _has_id(row, now):
+        raise Refusal(404, "service_request_id was not found")
+    if row.get("listed_from", "") > now and not books.dialect.readable_at_once:
+        raise Refusal(404, "service_request_id was not found")
+    return _records([_row_shown(row, books)])
 
 
 def _token(call: Call, books: Books) -> Reply:
     # Every request answers to T-ID, so that a reply lost on its way can be practised on, too.
-    now = stamp(books.now)
-    row = next((r for r in books.ledger.all() if token_of(r) == call.name), None)
-    if row is None or not _is_there(row, books):
+    row, now = books.ledger.get(call.name.removeprefix("T-")), stamp(books.now)
+    if row is None or token_of(row) != call.name or not _is_there(row, books):
         raise Refusal(404, "token was not found")
     if _has_id(row, now):
         given = typed_id(row["service_request_id"], books.dialect)

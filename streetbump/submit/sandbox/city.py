@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,11 +48,12 @@ def read_setup(text: str, *, where: str) -> Setup:
     """
     value = decode_toml(text, dict[str, Any], where=where)
     parts = {name: value.pop(name) for name in ("seed", "clock") if name in value}
-    dialect, faults = value.pop("dialect", {}), value.pop("faults", [])
+    dialect = dialect_of(value.pop("dialect", {}), where=where)
+    rules = convert(value.pop("faults", []), tuple[Faults, ...], where=where)
     if value:  # the keys of one fault, without a table around them
-        faults = [value, *faults]
-    setup = convert({**parts, "faults": faults}, Setup, where=where)
-    return msgspec.structs.replace(setup, dialect=dialect_of(dialect, where=where))
+        rules = (convert(value, Faults, where=where), *rules)
+    setup = convert(parts, Setup, where=where)
+    return msgspec.structs.replace(setup, dialect=dialect, faults=rules)
 
 
 def read_faults(text: str, *, where: str) -> Faults:
@@ -63,11 +65,11 @@ def read_faults(text: str, *, where: str) -> Faults:
     return decode_toml(text, Faults, where=where)
 
 
-def dialect_of(switches: Mapping[str, Any], *, where: str, strict: bool = True) -> Dialect:
+def dialect_of(switches: Any, *, where: str, strict: bool = True) -> Dialect:
     """A dialect: `switches` laid over the one named by ``like``, or over the standard."""
-    given = dict(switches)
+    given = convert(switches, dict[str, Any], where=f"{where}: dialect")
     like = given.pop("like", "standard")
-    if like not in LIKE:
+    if not isinstance(like, str) or like not in LIKE:
         raise ConfigError(f"{where}: like: one of {', '.join(LIKE)} (got {like!r})")
     whole = {**msgspec.to_builtins(LIKE[like]), **given}
     try:
@@ -156,8 +158,8 @@ class City:
     # ------------------------------------------------------------------------- its own business
 
     def ledger(self) -> list[Row]:
-        """Every request it holds, in order of arrival."""
-        return self._ledger.all()
+        """A copy of every request it holds, in order of arrival."""
+        return copy.deepcopy(self._ledger.all())
 
     def calls(self) -> list[Row]:
         """The last calls of GeoReport, and of addresses that do not exist, in order."""
@@ -222,7 +224,7 @@ class City:
 
     def fill(self, filling: Filling) -> int:
         """Store requests of other people; how many."""
-        chance = random.Random(f"{self._seed}/{len(self.ledger())}")  # noqa: S311  # play
+        chance = random.Random(f"{self._seed}/{len(self._ledger.all())}")  # noqa: S311  # play
         now, dialect = self.clock.now(), self.dialect
         code = filling.code or dialect.stored_code or dialect.service_code
         rows = []
@@ -275,7 +277,7 @@ class City:
 
     def _others(self, reply: Records, dialect: Dialect) -> tuple[Row, ...]:
         answered = {str(row.get(name)) for row in reply.rows for name in answers.ID_FIELDS}
-        held = (r for r in self.ledger() if r["service_request_id"] not in answered)
+        held = (r for r in self._ledger.all() if r["service_request_id"] not in answered)
         return tuple(answers.shown(row, dialect) for row in held)
 
     def _check_pace(self, dialect: Dialect, now: datetime) -> None:

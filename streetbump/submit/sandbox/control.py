@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from urllib.parse import parse_qs
 
 import msgspec
@@ -20,6 +20,7 @@ from streetbump.submit.sandbox.city import Closing, Filling, dialect_of
 from streetbump.submit.sandbox.clock import ClockChange, stamp
 from streetbump.submit.sandbox.dialect import Dialect
 from streetbump.submit.sandbox.faults import FaultName, Faults
+from streetbump.submit.sandbox.tls import CertificateKind
 
 if TYPE_CHECKING:
     from streetbump.submit.sandbox.server import Sandbox
@@ -41,6 +42,15 @@ class Away(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """How long the door is shut."""
 
     seconds: Annotated[float, Meta(ge=0.1, le=3600, description="of real time")] = 1.0
+
+
+class Door(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a TLS door fails."""
+
+    certificate: Annotated[
+        CertificateKind | Literal["cut"],
+        Meta(description="what is wrong with it; `cut` hangs up during the handshake"),
+    ] = "self_signed"
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,11 @@ def _away(city: Sandbox, given: Away) -> Done:
     return {"done": True}
 
 
+def _tls(city: Sandbox, given: Door) -> Done:
+    url, certificate = city.open_tls(given.certificate)
+    return {"url": url, "certificate": certificate}
+
+
 CONTROLS: dict[str, Control] = {
     "faults": Control("switches what goes wrong: one rule, or a list of rules",
                       Faults | tuple[Faults, ...], _faults),
@@ -99,6 +114,8 @@ CONTROLS: dict[str, Control] = {
     "seed": Control("begins its chances anew", Seed, _seed),
     "fill": Control("makes requests of other people", Filling, _fill),
     "away": Control("shuts the door: connections are refused, then it is back", Away, _away),
+    "tls": Control("opens a second door, over TLS that must be refused; gives its address",
+                   Door, _tls),
     "reset": Control("forgets requests, calls, faults, dialect and time; ids are not given again",
                      Nothing, _reset),
     "close": Control("says *closed*, as cities do, whether repaired or not", Closing,

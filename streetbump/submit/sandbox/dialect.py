@@ -147,7 +147,7 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Literal["no", "yes", "both", "neither"],
         _says("what a POST gives: an id, a token, both, or nothing at all"),
     ] = "no"
-    token_after_s: Annotated[float, _says("until a token has an id, s", ge=0)] = 0.0
+    token_after_s: Annotated[float, _says("until a token has an id, s", ge=0, le=1e9)] = 0.0
     exchange_early: Annotated[
         Literal["pending", "404"], _says("a token asked for before: without id, or not found")
     ] = "pending"
@@ -159,7 +159,7 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         _says("an open request within `dedupe_m`: nothing, its id is the answer, or 400 "
               "“reference already exists”"),
     ] = "no"  # fmt: skip
-    dedupe_m: Annotated[float, _says("metres", ge=0)] = 30.0
+    dedupe_m: Annotated[float, _says("metres", ge=0, le=1e6)] = 30.0
     client_request_id: Annotated[
         bool, _says("the same `client_request_id` gives the same request")
     ] = False
@@ -191,10 +191,13 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         _says("a list that holds a poisoned request: as any other, 200 without a body, or 500"),
     ] = "shown"
     listed_after_s: Annotated[
-        float, _says("moderation: listed so long after it came, s; -1 when published", ge=-1)
+        float,
+        _says("moderation: listed so long after it came, s; -1 when published", ge=-1, le=1e9),
     ] = 0.0
     readable_at_once: Annotated[bool, _says("an unlisted request can be read by its id")] = True
-    gone_after_s: Annotated[float, _says("404 so long after it came, s; 0 is never", ge=0)] = 0.0
+    gone_after_s: Annotated[
+        float, _says("404 so long after it came, s; 0 is never", ge=0, le=1e9)
+    ] = 0.0
 
     # ------------------------------------------------------------------- jurisdiction, key
     jurisdiction: Annotated[str, _says("the only jurisdiction_id it knows; empty: any")] = ""

@@ -64,7 +64,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         bool | None, _says("whether the POST is stored, other than in the table below")
     ] = None
     status: Annotated[
-        int, _says("status of `status` (0: 503) and `redirect` (0: 307)", ge=0, le=599)
+        int,
+        _says("another status than the usual 503, 500, 429, 400 or 307; 0: as usual", ge=0, le=599),
     ] = 0
     retry_after_s: Annotated[int, _says("Retry-After of `429`, s")] = 1
     retry_after: Annotated[
@@ -142,7 +143,7 @@ def _status(default: int, text: str, *, patient: bool = False) -> Callable[[Answ
 
     def change(answer: Answer, scene: Scene) -> Answer:
         fault = scene.fault
-        status = (fault.status or default) if fault.fault in {"status", ""} else default
+        status = fault.status or default
         wait = fault.retry_after or (str(fault.retry_after_s) if patient else "")
         headers = (("Retry-After", wait),) if wait else ()
         error = msgspec.json.encode([{"code": status, "description": text}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import threading
@@ -58,7 +57,8 @@ class Ledger:
             self._rows[row["service_request_id"]] = row
             self._last = max(self._last or 0, _number_of(row["service_request_id"]))
         elif event["event"] == "change":
-            self._rows[event["id"]].update(event["set"])
+            # A row is replaced, never changed: readers hold rows without a lock.
+            self._rows[event["id"]] = {**self._rows[event["id"]], **event["set"]}
         else:
             self._rows.clear()
 
@@ -96,14 +96,14 @@ class Ledger:
         with self._lock:
             held = instead(tuple(self._rows.values()))
             if held is not None:
-                return [copy.deepcopy(held)]
+                return [held]
             number = first if self._last is None else self._last + 1
             made = [
                 {"service_request_id": named.format(number + i), **row}
                 for i, row in enumerate(rows)
             ]
             if store:
-                self._record([{"event": "create", "request": copy.deepcopy(r)} for r in made])
+                self._record([{"event": "create", "request": r} for r in made])
             return made
 
     def change(self, request_id: str, **values: Any) -> bool:
@@ -119,10 +119,15 @@ class Ledger:
         with self._lock:
             self._record([{"event": "reset"}])
 
-    def all(self) -> list[Row]:
-        """A copy of every request, in order of arrival."""
+    def get(self, request_id: str) -> Row | None:
+        """One request."""
         with self._lock:
-            return copy.deepcopy(list(self._rows.values()))
+            return self._rows.get(request_id)
+
+    def all(self) -> list[Row]:
+        """Every request, in order of arrival. Rows are shared: look, do not touch."""
+        with self._lock:
+            return list(self._rows.values())
 
 
 def _number_of(request_id: str) -> int:

@@ -15,20 +15,22 @@ from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from typing import Any, Literal, Self
+from urllib.parse import SplitResult, parse_qs, unquote, urlencode, urlsplit
 
 import msgspec
 
 from streetbump.errors import UsageError
-from streetbump.submit.sandbox import answers, calls, openapi, page, wire
+from streetbump.submit.sandbox import answers, calls, openapi, page, tls, wire
 from streetbump.submit.sandbox.answers import HTML, Answer, Refusal
 from streetbump.submit.sandbox.calls import NOT_FOUND, Call
 from streetbump.submit.sandbox.city import City, utc_now
 from streetbump.submit.sandbox.control import control, look
 from streetbump.submit.sandbox.dialect import Dialect
 from streetbump.submit.sandbox.faults import TROUBLES, Faults
+from streetbump.submit.sandbox.tls import CertificateKind
 
 HOST = "127.0.0.1"
 PORT = 8311
@@ -79,8 +81,10 @@ class Sandbox(City):
             ledger_path=ledger_path, faults=faults, dialect=dialect, clock=clock, seed=seed
         )
         self._thread: threading.Thread | None = None
-        self._serving = threading.Event()
+        self._serving, self._over = threading.Event(), threading.Event()
         self._away_s = 0.0
+        self._tls_doors: dict[str, _TlsDoor] = {}
+        self._tls_lock = threading.Lock()
         try:
             self._server = _Server((HOST, port), self)
         except OSError as exc:
@@ -107,48 +111,105 @@ class Sandbox(City):
         """End serving, from any other thread, and free the port."""
         self.stopping.set()
         if self._serving.is_set():
-            self._server.shutdown()
+            self._over.wait()
         if self._thread is not None:
             self._thread.join()
         self._server.server_close()
+        self._shut_tls()
 
     def serve_forever(self) -> None:
         """Serve until stopped or interrupted."""
         self._serving.set()
         try:
-            self._server.serve_forever(poll_interval=0.05)
-            while self._away_s and not self.stopping.is_set():
-                self._be_away()
-                self._server.serve_forever(poll_interval=0.05)
+            while not self.stopping.is_set():
+                self._server.handle_request()  # or none, within the server's timeout
+                if self._away_s:
+                    self._be_away()
         finally:
             self.stopping.set()
             self._server.server_close()
+            self._shut_tls()
+            self._over.set()
 
     def shut_door(self, seconds: float) -> None:
         """Refuse connections for a while of real time, then serve on the same port again."""
         self._away_s = seconds
-        threading.Thread(target=self._server.shutdown, daemon=True).start()
 
     def _be_away(self) -> None:
         seconds, self._away_s = self._away_s, 0.0
-        self._server.server_close()
+        self._server.socket.close()  # and not server_close(), which waits for slow answers
         self.stopping.wait(seconds)
         self._server = _Server((HOST, self.port), self)
+
+    def open_tls(self, kind: CertificateKind | Literal["cut"]) -> tuple[str, str]:
+        """Open a second door, with TLS that must be refused; its address and certificate (PEM).
+
+        `cut` ends every connection in the middle of the handshake. There is one door of each kind,
+        and it stays open until the city stops.
+        """
+        with self._tls_lock:
+            if kind not in self._tls_doors:
+                self._tls_doors[kind] = _TlsDoor(self, kind)
+            door = self._tls_doors[kind]
+        return door.url, door.certificate
+
+    def _shut_tls(self) -> None:
+        with self._tls_lock:
+            for door in self._tls_doors.values():
+                door.shut()
+            self._tls_doors.clear()
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for the answers under way
     allow_reuse_address = os.name != "nt"  # on Windows it would let two servers share a port
     request_queue_size = 128
+    timeout = 0.05  # s; how soon the city notices that it is to stop
 
-    def __init__(self, address: tuple[str, int], city: Sandbox) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        city: Sandbox,
+        handler: type[BaseRequestHandler] | None = None,
+    ) -> None:
         self.city = city
-        super().__init__(address, _Handler)
+        super().__init__(address, handler or _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is not an error of the city; anything else is."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
+
+
+class _TlsDoor:
+    """A server of the same city behind TLS, in a thread of its own."""
+
+    def __init__(self, city: Sandbox, kind: CertificateKind | Literal["cut"]) -> None:
+        self._server = _Server((HOST, 0), city, _Cut if kind == "cut" else _Handler)
+        self.url = f"https://{HOST}:{self._server.server_address[1]}/"
+        self.certificate = ""
+        if kind != "cut":
+            context, self.certificate = tls.context(kind)
+            # The handshake comes with the first read, in the connection's own thread.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def shut(self) -> None:
+        """End serving and free the port."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Cut(BaseRequestHandler):
+    """Hears the first words of a handshake and hangs up."""
+
+    def handle(self) -> None:
+        self.request.settimeout(5.0)
+        self.request.recv(100)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -171,17 +232,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond()
 
     def _respond(self) -> None:
-        parts = urlsplit(self.path)
         headers = {name.lower(): text for name, text in self.headers.items()}
-        call = calls.parse(self.command, parts.path, parts.query, headers)
+        path = self.path.partition("?")[0]
         try:
             self._check_who(headers)
+            parts = _split(self.path)
+            call = calls.parse(self.command, parts.path, parts.query, headers)
             if call is not None:
                 self._play(call)
                 return
             answer = self._practice(unquote(parts.path))
         except Refusal as refusal:
-            fmt = "xml" if parts.path.endswith(".xml") else "json"
+            fmt = "xml" if path.endswith(".xml") else "json"
             answer = answers.refused(refusal, self.server.city.dialect, fmt)
         self._write(answer)
 
@@ -224,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
             trouble = TROUBLES[fault.fault]
             answer, body = Answer(0, b"", HTML), b""
             if trouble.reads is not None:
-                self.rfile.read(trouble.reads)
+                self.rfile.read1(trouble.reads if call.kind == "create" else 0)
             else:
                 body = self._body() if call.kind == "create" else b""
                 answer = city.answer(replace(call, body=body), fault)
@@ -278,3 +340,10 @@ class _Handler(BaseHTTPRequestHandler):
             n for n in usual.__struct_fields__ if getattr(city.dialect, n) != getattr(usual, n)
         ]
         return page.render(city.ledger(), now=city.clock.now(), faults=names, switches=switched)
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as exc:
+        raise Refusal(400, "not an address") from exc
