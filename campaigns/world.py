@@ -124,10 +124,11 @@ def desk_of(
     deadline_s: float,
     key: Secret | None = None,
     channel: str = "",
+    dialect: str = "",
 ) -> Desk:
     """The desk of a practice city that is impatient, and has no daily limit.
 
-    `channel` is TOML that the profile's channel holds besides.
+    `channel` and `dialect` are TOML that the profile's tables of that name hold besides.
     """
     profile = folder / f"city-{city.port}.toml"
     text = commands.practice_profile(city.url)

@@ -621,7 +621,7 @@ def _read_back(call: _Call, row: OutboxRow) -> Step:
     line, moves = readback.news(word, before=row.city_status, request=said)
     first_ns = sender.now_ns if word.status != row.city_status else row.status_ns
     closed_ns = None
-    if word.status == readback.CLOSED and word.parent_id is None:
+    if word.status == readback.CLOSED:
         closed_ns = row.closed_ns or sender.now_ns
     elif word.status == readback.GONE:
         closed_ns = row.closed_ns  # it says nothing of the road

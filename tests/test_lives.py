@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+from contextlib import ExitStack
+
 import pytest
 
+from campaigns.world import DAY_NS, desk_of, drive
 from streetbump import commands
 from streetbump.commands import Session
-from streetbump.model import Detection, Gravity, RequestState, TimeBasis, Trip
-from streetbump.stores import Taken
+from streetbump.model import RequestState
 from streetbump.submit.sandbox import Sandbox
+from streetbump.submit.sandbox.city import Closing, Filling
+from streetbump.submit.sandbox.dialect import Dialect
 
-from .cluster.kit import drives, jolts
-from .conftest import NOON_NS, Workshop
-
-DAY_NS = 86_400_000_000_000
-SPOT = (42.36, -71.06)
-
-
-def drive(session: Session, day: int, device: str, *, felt: bool) -> None:
-    """One trip over the spot on a day after the workshop's beginning, with or without a jolt."""
-    number = len(session.store.uploads()) + 1
-    t_ns = NOON_NS + day * DAY_NS
-    none = np.empty(0, np.int64)
-    few = none.astype(np.int32)
-    trip = Trip(
-        f"{number:064x}", f"{number:064x}"[::-1], "plain-csv", none, np.empty((0, 3), np.int32),
-        none, few, few, few, few, few, t_ns, Gravity.KEPT, TimeBasis.ABSOLUTE, device=device,
-        synthetic=True,
-    )  # fmt: skip
-    at = {"trip_key": trip.key, "t_utc_ns": t_ns, "at": SPOT}
-    bumps = jolts(0.0, peak_ms2=7.0, score=9.0, **at)
-    found = Detection(bumps if felt else bumps.iloc[:0], drives(**at))
-    store, owner = session.store, session.work.owner
-    store.offer(trip.upload_id, name="n", source="s", options="{}", live=False, now_ns=t_ns)
-    (upload,) = store.claim_uploads(owner=owner, now_ns=t_ns, lease_ns=10, limit=1)
-    store.commit_upload(
-        upload, [Taken(trip, found)], [], generation=session.work.generation.name,
-        halo_m=session.settings.cluster.halo_m, owner=owner, now_ns=t_ns,
-    )  # fmt: skip
+from .conftest import Workshop
 
 
 @pytest.fixture
-def town(workshop: Workshop) -> tuple[Workshop, Session, Sandbox]:
+def town(workshop: Workshop) -> Iterator[tuple[Workshop, Session, Sandbox]]:
     """A practice city whose clock is the workshop's, and a session with its desk."""
-    with Sandbox(0, clock=workshop.utc) as city:
-        yield workshop, workshop.open(desks=[workshop.desk(city)]), city
+    speaks = Dialect(extensions=True)
+    with Sandbox(0, clock=workshop.utc, dialect=speaks) as city, ExitStack() as stack:
+        desk = desk_of(city, workshop.folder, stack=stack, deadline_s=10.0,
+                       dialect='read_arguments = { extensions = "true" }')  # fmt: skip
+        yield workshop, workshop.open(desks=[desk]), city
 
 
 def felt_by_many(session: Session, *, day: int, felt: bool = True, cars: int = 5) -> None:
     for k in range(cars):
-        drive(session, day + k, f"car {k}", felt=felt)
+        drive(session, day=day + k, device=f"car {k}", felt=felt)
 
 
 def pass_days(shop: Workshop, days: int) -> None:
@@ -141,7 +121,7 @@ def test_a_late_trip_does_not_rewrite_what_was_sent(
     pass_days(shop, 6)
     settle(session)
     (before,) = session.store.outbox()
-    drive(session, 2, "late car", felt=True)
+    drive(session, day=2, device="late car")
     settle(session)
     (after,) = session.store.outbox()
     assert (after.request, after.request_id) == (before.request, before.request_id)
@@ -177,3 +157,43 @@ def test_a_request_that_the_city_hides_is_not_closed(
     (row,) = session.store.outbox()
     assert (place.state, row.city_status, row.closed_ns) == ("reported", "gone", None)
     assert "gone" in session.store.history(place.place_id)[-1]["why"]
+
+
+def test_a_duplicate_is_followed_to_what_it_was_merged_into(
+    town: tuple[Workshop, Session, Sandbox],
+) -> None:
+    """Closed in favour of another request, ours stays reported until that one is closed."""
+    shop, session, city = town
+    felt_by_many(session, day=0)
+    pass_days(shop, 6)
+    settle(session)
+    ours = city.ledger()[0]["service_request_id"]
+    city.fill(Filling(n=1))
+    parent = city.ledger()[-1]["service_request_id"]
+    city.close_request(ours, Closing(reason="duplicate", parent=parent))
+    pass_days(shop, 1)
+    commands.sync(session)
+    (row,) = session.store.outbox()
+    assert (row.city_status, row.parent_id, row.closed_ns) == ("duplicate", parent, None)
+    assert states(session)[-1] == "reported"
+
+    city.close_request(parent)
+    pass_days(shop, 1)
+    commands.sync(session)
+    assert states(session)[-1] == "closed_claimed"
+
+
+def test_a_new_episode_names_the_request_before(town: tuple[Workshop, Session, Sandbox]) -> None:
+    """What is reported anew says which request of the city's was closed without a repair."""
+    shop, session, city = town
+    felt_by_many(session, day=0)
+    pass_days(shop, 6)
+    settle(session)
+    first = city.ledger()[0]["service_request_id"]
+    city.close_request(first)
+    pass_days(shop, 1)
+    commands.sync(session)
+    felt_by_many(session, day=8)
+    pass_days(shop, 30)
+    settle(session)
+    assert f"after request {first} was closed" in city.ledger()[-1]["description"]

@@ -244,7 +244,7 @@ outbox = sa.Table(
     sa.Column("note", sa.Text(), nullable=False),
     _ns("next_ns", nullable=True),  # not before; null: at once
     _ns("sent_ns", nullable=True),  # when the last attempt began
-    sa.Column("city_status", sa.Text()),  # open | closed | gone, as last read; null: never read
+    sa.Column("city_status", sa.Text()),  # open | closed | duplicate | gone; null: never read
     sa.Column("city_words", sa.Text()),  # the city's own words beside it
     _ns("status_ns", nullable=True),  # when we first saw this status
     _ns("closed_ns", nullable=True),  # when we first saw it closed; null while it is open

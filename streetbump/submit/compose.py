@@ -144,6 +144,7 @@ def _describe(facts: PlaceFacts, profile: CityProfile, *, marker: str) -> str:
     email = profile.contact.email
     lines = [
         _headline(facts, profile, marker, words),
+        words["earlier"].format(request=facts.earlier_id) if facts.earlier_id else "",
         _provenance(facts, words),
         _strength(facts, profile, words),
         _position(facts, profile, words),

@@ -9,7 +9,7 @@ from streetbump.model import PlaceState
 from streetbump.submit.outcome import is_open
 from streetbump.submit.talk import Status
 
-OPEN, CLOSED, GONE = "open", "closed", "gone"
+OPEN, CLOSED, DUPLICATE, GONE = "open", "closed", "duplicate", "gone"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Word:
     Attributes
     ----------
     status : str
-        ``open``, ``closed`` or ``gone``; empty when the answer proves nothing.
+        ``open``, ``closed``, ``duplicate`` (closed in favour of another) or ``gone``; empty when
+        the answer proves nothing.
     said : str
         The city's own words beside it, or why nothing was learnt.
     parent_id : str or None
@@ -44,7 +45,10 @@ def word_of(seen: Status, dialect: Dialect = PLAIN) -> Word:
     said = seen.row.status_notes.strip() or seen.row.status
     if is_open(seen.row, dialect):
         return Word(OPEN, said)
-    return Word(CLOSED, said, seen.row.parent_id)
+    parent_id = seen.row.parent_id
+    if parent_id is None or parent_id == seen.row.request_id:
+        return Word(CLOSED, said)
+    return Word(DUPLICATE, said, parent_id)
 
 
 def news(word: Word, *, before: str | None, request: str) -> tuple[str, tuple[str, str] | None]:
@@ -65,7 +69,7 @@ def news(word: Word, *, before: str | None, request: str) -> tuple[str, tuple[st
     if not word.status or word.status == before or (word.status == OPEN and before is None):
         return "", None
     line = f"{request}: {word.status}" + (f" ({word.said})" if word.said else "")
-    if word.status == CLOSED and word.parent_id is None:
+    if word.status == CLOSED:
         return line, (PlaceState.CLOSED_CLAIMED.value, line)
     if word.status == OPEN and before == CLOSED:
         return line, (PlaceState.REPORTED.value, line)

@@ -322,8 +322,14 @@ def _request(row: _Row, naive: ZoneInfo | None) -> CityRequest:
         requested_utc=_utc(_first(row, "requested_datetime"), naive),
         updated_utc=_utc(_first(row, "updated_datetime"), naive),
         status_notes=_text(_first(row, "status_notes", "status_note")),
-        parent_id=_id(_first(row, "parent_service_request_id")),
+        parent_id=_id(_first({**_inner(row), **row}, "parent_service_request_id")),
     )
+
+
+def _inner(row: _Row) -> _Row:
+    """What a city that speaks extensions (Chicago, 2013 on) puts under a name of their own."""
+    more = row.get("extended_attributes")
+    return more if isinstance(more, dict) else {}
 
 
 def _service(row: _Row) -> CityService:

@@ -190,7 +190,7 @@ def _listing(call: Call, books: Books) -> Reply:
     rows = _page(rows[::-1], query, dialect)
     if not rows and dialect.empty_list == "404":
         raise Refusal(404, "No Service requests found")
-    extended = dialect.extensions and query.get("extensions") == "true"
+    extended = _extended(query, dialect)
     return _records([_row_shown(row, books, extended=extended) for row in rows])
 
 
@@ -318,7 +318,12 @@ def _one(call: Call, books: Books) -> Reply:
         raise Refusal(404, "service_request_id was not found")
     if row.get("listed_from", "") > now and not books.dialect.readable_at_once:
         raise Refusal(404, "service_request_id was not found")
-    return _records([_row_shown(row, books)])
+    extended = _extended(dict(call.query), books.dialect)
+    return _records([_row_shown(row, books, extended=extended)])
+
+
+def _extended(query: Mapping[str, str], dialect: Dialect) -> bool:
+    return dialect.extensions and query.get("extensions") == "true"
 
 
 def _token(call: Call, books: Books) -> Reply:
