@@ -73,13 +73,14 @@ P_COLUMNS: tuple[str, ...] = tuple(f"p_{c.value}" for c in CLASSES)
 
 OBSTACLE_CLASS: dict[str, JoltClass] = {
     **dict.fromkeys(
-        ("hump", "bump", "cushion", "table", "mini_bumps", "dip", "double_dip", "rumble_strip"),
+        ("hump", "bump", "cushion", "table", "mini_bumps", "dip", "double_dip", "rumble_strip",
+         "dynamic_bump", "raised_crossing", "ford", "toll_booth"),
         JoltClass.HUMP,
     ),
     **dict.fromkeys(("casting", "manhole", "utility_cover", "drain", "valve"), JoltClass.CASTING),
     **dict.fromkeys(
-        ("joint", "rail", "rail_crossing", "level_crossing", "tram_level_crossing", "bridge_joint",
-         "cattle_grid"),
+        ("joint", "rail", "rail_crossing", "level_crossing", "tram_level_crossing", "crossing",
+         "bridge_joint", "cattle_grid"),
         JoltClass.JOINT,
     ),
     **dict.fromkeys(("marker", "raised_marker", "cats_eye"), JoltClass.MARKER),

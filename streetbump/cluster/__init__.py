@@ -31,7 +31,7 @@ from streetbump.model import (
     classify_rows,
 )
 
-ALGORITHM = "cluster-3"
+ALGORITHM = "cluster-4"
 """Changes whenever the same settings would give other clusters: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "cluster_region"]
