@@ -479,6 +479,49 @@ def roughness(paths: tuple[str, ...], **values: Any) -> None:
 
 
 @main.command()
+@click.option("--streets", metavar="FILE", type=click.Path(path_type=Path),
+              help="Street centrelines (GeoJSON); they tell what was not driven.")  # fmt: skip
+@click.option("--street-name", metavar="PROPERTY", help="Property of a street's name.")
+@click.option("--districts", metavar="FILE", type=click.Path(path_type=Path),
+              help="Polygons (GeoJSON): one row per district instead.")  # fmt: skip
+@click.option("--district-name", metavar="PROPERTY", help="Property of a district's name.")
+@click.option("--survey", type=click.IntRange(min=1), metavar="N",
+              help="The N runs a city vehicle should drive next instead.")  # fmt: skip
+@click.option("--min-devices", "k", type=click.IntRange(min=1), default=5, show_default=True,
+              metavar="K", help="Nothing is told that fewer named devices drove.")  # fmt: skip
+@common_options
+def coverage(**values: Any) -> None:
+    """Say what is known of each 20 m of street: unknown, driven, smooth, rough, has places.
+
+    -o FILE.png, .pdf or .svg draws a map.
+    """
+    from datetime import UTC, datetime
+
+    from streetbump import commands, runtime
+    from streetbump.commands import coverage as room
+    from streetbump.commands.explain import is_picture
+    from streetbump.report.coverage import people
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    names = ("streets", "street_name", "districts", "district_name", "survey", "k")
+    today = datetime.fromtimestamp(runtime.now_ns() / 1e9, UTC).date().isoformat()
+    order = room.Order(**{name: values[name] for name in names}, today=today)
+    output, kind = values["output"], values["kind"]
+    with (
+        commands.existing_store(values["url"]) as store,
+        words.progress("coverage") as tell,
+    ):
+        tell("reading passes")
+        found = room.cover(store, order)
+    if kind is None and is_picture(output):
+        room.draw(found, output, title=f"What is known of each street, {today}")
+    else:
+        plain = found.table is found.coverage
+        _emit(found.table, kind, output, people=people if plain else None)
+    words.say(*found.words)
+
+
+@main.command()
 @click.argument("place_id", required=False)
 @click.option("--trip", "trip", metavar="FILE", help="Explain a trip file instead.")
 @trip_options
