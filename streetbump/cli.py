@@ -500,7 +500,6 @@ def coverage(**values: Any) -> None:
     from streetbump import commands, runtime
     from streetbump.commands import coverage as room
     from streetbump.commands.explain import is_picture
-    from streetbump.report.coverage import people
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
     names = ("streets", "street_name", "districts", "district_name", "survey", "k")
@@ -516,8 +515,7 @@ def coverage(**values: Any) -> None:
     if kind is None and is_picture(output):
         room.draw(found, output, title=f"What is known of each street, {today}")
     else:
-        plain = found.table is found.coverage
-        _emit(found.table, kind, output, people=people if plain else None)
+        _emit(found.table, kind, output, people=found.people)
     words.say(*found.words)
 
 

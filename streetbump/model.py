@@ -443,7 +443,7 @@ CLUSTERS = Table(
         Column("severity", "float64", "m/s²", "jolt of the reference car at 40 km/h", 1e-3),
         Column("severity_lo", "float64", "m/s²", "lower end of the 90 % interval", 1e-3),
         Column("severity_hi", "float64", "m/s²", "upper end of the 90 % interval", 1e-3),
-        Column("priority", "float64", "m/s²", "hit_rate_lo × severity_lo: what to look at first", 1e-4),
+        Column("priority", "float64", "m/s²", "rate × severity, as three cars would be sure of it", 1e-4),
         Column("obstacle_id", "str", "", "known obstacle of the same class that explains it"),
         Column("obstacle_revision", "int64", "", "revision of that obstacle's row; 0 without one"),
         Column("synthetic", "bool", "", "whether any hit comes from a simulated trip"),

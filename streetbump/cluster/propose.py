@@ -210,6 +210,9 @@ def doubts(
 ) -> pd.DataFrame:
     """Listed obstacles that many cars drove over and did not feel, or felt as something else.
 
+    Only what lies across the whole street must be felt: a casting that is flush is as it should
+    be. What another listed obstacle explains says nothing about this one.
+
     Parameters
     ----------
     obstacles : DataFrame
@@ -229,7 +232,7 @@ def doubts(
                           **_passed(known, bumps, passes, trips, settings=settings)})  # fmt: skip
     table = table.join(other)
     many = (table["devices"] >= bar.devices) & (table["passes"] >= bar.passes)
-    silent = many & (table["felt_share_hi"] <= bar.felt_hi)
+    silent = many & (table["felt_share_hi"] <= bar.felt_hi) & known["class"].isin(SPANNING)
     finding = table["finding"].where(~silent, "not felt")
     table = table.assign(finding=finding)[finding.notna()]
     return table.sort_values(["passes", "obstacle_id"], ascending=[False, True],
@@ -345,6 +348,7 @@ def _felt_as_another(
         (best >= bar.class_p)
         & (clusters["n_devices"] >= bar.devices)
         & (clusters["hit_rate_lo"] >= bar.hit_rate_lo)
+        & clusters["obstacle_id"].isna()
     ).to_numpy()
     nearest: dict[int, int] = {}
     for k in np.argsort(found.distance_m, kind="stable").tolist():

@@ -16,8 +16,8 @@ from streetbump.geo import bin_centre, cell_of, cells_around
 from streetbump.model import PlaceState
 from streetbump.pipeline import settings_of
 from streetbump.report import coverage as report
-from streetbump.report import coverage_map, districts
-from streetbump.report.streets import Pieces, pieces_of, survey
+from streetbump.report import coverage_map, districts, streets
+from streetbump.report.output import People
 from streetbump.stores import Store
 from streetbump.stores.records import Generation
 
@@ -53,9 +53,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Covered:
-    """The table that was asked for, the coverage behind it, and what is to be said of it."""
+    """The table that was asked for and how people read it, the coverage behind it, and words."""
 
     table: pd.DataFrame
+    people: People
     coverage: pd.DataFrame
     words: tuple[str, ...]
 
@@ -75,22 +76,23 @@ def cover(store: Store, order: Order) -> Covered:
     table = report.shown(every, k=order.k)
     words = []
     if len(every) > len(table):
-        words.append(f"{len(every) - len(table)} stretches driven by fewer than {order.k} named"
-                     " devices are not told of")  # fmt: skip
+        words.append(f"{len(every) - len(table)} of {len(every)} stretches, driven by fewer than"
+                     f" {order.k} named devices, are not told of")  # fmt: skip
     pieces = None
     if order.streets is not None:
         pieces = _pieces(order.streets, order.street_name)
         table = report.along(pieces, table)
     words += report.summary(table)
-    found = table
     if order.survey is not None and pieces is not None:
-        found = survey(pieces, table, today=order.today, limit=order.survey)
-    elif order.districts is not None:
-        found = districts.districts(
+        runs = streets.survey(pieces, table, today=order.today, limit=order.survey)
+        return Covered(runs, streets.people, table, tuple(words))
+    if order.districts is not None:
+        rows = districts.districts(
             table, who, _reports(store), names=names, shapes=shapes, today=order.today, k=order.k,
             has_streets=pieces is not None,
         )  # fmt: skip
-    return Covered(found, table, tuple(words))
+        return Covered(rows, districts.people, table, tuple(words))
+    return Covered(table, report.people, table, tuple(words))
 
 
 def _of_store(store: Store, shapes: list[object]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -143,14 +145,14 @@ def _layer(path: Path) -> Layer:
         raise InputError(f"{path}: {exc.strerror}") from exc
 
 
-def _pieces(path: Path, name: str | None) -> Pieces:
+def _pieces(path: Path, name: str | None) -> streets.Pieces:
     layer = _layer(path)
     column = next((n for n in (STREET_NAMES if name is None else (name.lower(),))
                    if n in layer.said), None)  # fmt: skip
     if name is not None and column is None:
         raise InputError(f"{path}: no property {name}: {', '.join(layer.said)}")
     names = [None] * len(layer.shapes) if column is None else layer.said[column].tolist()
-    pieces = pieces_of(list(layer.shapes), names)
+    pieces = streets.pieces_of(list(layer.shapes), names)
     if len(pieces.length_m) == 0:
         raise InputError(f"{path}: holds no street centrelines (lines)")
     return pieces

@@ -22,8 +22,8 @@ COLOURS = {
 
 WIDTHS = {"unknown": 0.8, "driven": 1.5, "smooth": 1.5, "rough": 2.4, "places": 3.2}
 MEANING = {
-    "unknown": "unknown: nobody drove", "driven": "driven, too seldom to say",
-    "smooth": "smooth: nothing felt", "rough": "rough", "places": "has places to mend",
+    "unknown": "unknown: nobody drove", "driven": "driven, but seldom or not smooth",
+    "smooth": "smooth: hardly anything felt", "rough": "rough", "places": "has places to mend",
 }  # fmt: skip
 
 

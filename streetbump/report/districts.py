@@ -139,6 +139,29 @@ def _row(
     }
 
 
+def people(rows: pd.DataFrame) -> pd.DataFrame:
+    """Districts as a person reads them."""
+
+    def span(value: str, lo: str, hi: str) -> list[str | None]:
+        return [None if v != v or v is None else f"{v:.2f} ({a:.2f} to {b:.2f})"
+                for v, a, b in zip(rows[value], rows[lo], rows[hi], strict=True)]  # fmt: skip
+
+    return pd.DataFrame(
+        {
+            "district": rows["district"],
+            "km": rows["street_km"],
+            "driven": [None if v is None or v != v else f"{v:.0%}" for v in rows["driven_share"]],
+            "seen km": rows["seen_km"],
+            "vehicle-days": rows["vehicle_days"],
+            "days since": rows["median_days_since"],
+            "reports": rows["reports"],
+            "per 1000 passes": rows["reports_per_1000_passes"],
+            "per seen km (90 %)": span("reports_per_seen_km", "per_seen_km_lo", "per_seen_km_hi"),
+            "to the whole": span("disparity", "disparity_lo", "disparity_hi"),
+        }
+    )
+
+
 def poisson_interval(count: int) -> tuple[float, float]:
     """Ends of the 90 % interval of a Poisson mean from one count, Jeffreys prior.
 

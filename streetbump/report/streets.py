@@ -111,6 +111,11 @@ def _cut(xy: Floats) -> Floats:
 # ------------------------------------------------------------------------------- survey
 
 
+def people(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs as a person reads them: without their shapes."""
+    return runs[["rank", "need_m", "length_m", "unknown_m", "oldest_day_utc", "streets"]]
+
+
 @dataclass(frozen=True)
 class _Span:
     """Stretches in a row that are due; `ends` name the junctions at either end."""

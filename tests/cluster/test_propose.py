@@ -146,6 +146,15 @@ def test_a_hump_that_nobody_feels_is_doubted():
         pytest.param((street(hits=15, passes=15),), HERE_HUMP, {}, id="everybody feels it"),
         pytest.param((street(hits=4, passes=15),), HERE_HUMP, {}, id="some feel it"),
         pytest.param((street(hits=0, passes=8),), HERE_HUMP, {}, id="few passes"),
+        pytest.param((street(hits=0, passes=15),), obstacle(0.0, kind="casting"), {},
+                     id="a casting that is flush"),
+        pytest.param(
+            (street(hits=15, passes=15, kind="joint"),),
+            pd.concat([obstacle(0.0, kind="casting", name="lid", radius_m=2.0),
+                       obstacle(0.0, kind="joint", name="joint", radius_m=4.0)],
+                      ignore_index=True),
+            {}, id="what is felt is another listed thing",
+        ),
         pytest.param((street(hits=0, passes=15),), HERE_HUMP, {"one_car": True}, id="one car"),
         pytest.param((street(hits=0, passes=15),), obstacle(80.0), {}, id="nobody drove there"),
         pytest.param(
