@@ -25,7 +25,7 @@ STATES = ("unknown", "driven", "smooth", "rough", "places")
 """From nothing known to something to mend; a street has the last of what its directions have."""
 
 ENOUGH_VEHICLE_DAYS = 6
-"""So many cars and days that felt nothing leave at most 0.27 for the share that would (95 %).
+"""So many cars and days that felt nothing leave at most 0.26 for the share that would (95 %).
 Chosen by us."""
 
 SMOOTH_HI = 0.3

@@ -15,14 +15,15 @@ from streetbump.report.coverage import STATES
 from streetbump.report.pictures import INK, figure_class
 
 COLOURS = {
-    "unknown": "#c9c9c9", "driven": "#9ecae1", "smooth": "#0072b2", "rough": "#e69f00",
+    "unknown": "#8c8c8c", "driven": "#9ecae1", "smooth": "#0072b2", "rough": "#e69f00",
     "places": "#a50026",
 }  # fmt: skip
 """Told apart by eyes that see no red or no green, and by lightness in grey print."""
 
-WIDTHS = {"unknown": 0.8, "driven": 1.5, "smooth": 1.5, "rough": 2.4, "places": 3.2}
+WIDTH_IN = 9.0
+WIDTHS = {"unknown": 1.0, "driven": 1.5, "smooth": 1.5, "rough": 2.4, "places": 3.2}
 MEANING = {
-    "unknown": "unknown: nobody drove", "driven": "driven, but seldom or not smooth",
+    "unknown": "unknown: nobody, or too few to tell", "driven": "driven, but seldom or not smooth",
     "smooth": "smooth: hardly anything felt", "rough": "rough", "places": "has places to mend",
 }  # fmt: skip
 
@@ -38,9 +39,9 @@ def draw(table: pd.DataFrame, *, title: str, form: str = "png") -> bytes:
     MissingExtra
         matplotlib is not installed.
     """
-    figure = figure_class()(9.0, 9.0)
-    axes = figure.subplots()
     lines = _lines(table)
+    figure = figure_class()(WIDTH_IN, _height_in(lines))
+    axes = figure.subplots()
     state = table["state"].to_numpy(object)
     km = {s: table.loc[state == s, "length_m"].sum() / 1000 for s in STATES}
     for s in STATES:  # what matters most is drawn last
@@ -53,12 +54,20 @@ def draw(table: pd.DataFrame, *, title: str, form: str = "png") -> bytes:
         axes.set_ylim(south - 0.02 * (north - south), north + 0.02 * (north - south))
         _scale(axes, west, south, east, north)
     axes.set_axis_off()
-    axes.set_title(title, color=INK, loc="left")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False)
+    figure.suptitle(title, color=INK, x=0.02, ha="left")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     sink = io.BytesIO()
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     figure.savefig(sink, format=form, dpi=130, metadata=metadata[form])
     return sink.getvalue()
+
+
+def _height_in(lines: np.ndarray) -> float:
+    """Height of the picture, so that the map fills it: neither a strip nor a tower."""
+    if len(lines) == 0:
+        return WIDTH_IN / 2
+    reach = np.ptp(lines.reshape(-1, 2), axis=0) * (np.cos(np.radians(lines[..., 1].mean())), 1.0)
+    return float(np.clip(WIDTH_IN * reach[1] / max(reach[0], 1e-9), 4.0, 12.0)) + 1.2
 
 
 def _lines(table: pd.DataFrame) -> np.ndarray:
@@ -84,9 +93,13 @@ def _lines(table: pd.DataFrame) -> np.ndarray:
 def _stroke(axes: Any, lines: np.ndarray, colour: str, width: float, label: str) -> None:
     from matplotlib.collections import LineCollection
 
+    dashes = (0, (2, 3)) if colour == COLOURS["unknown"] else "solid"
     axes.add_collection(
-        LineCollection(list(lines), colors=colour, linewidths=width, capstyle="round", label=label)
-    )
+        LineCollection(
+            list(lines), colors=colour, linewidths=width, linestyles=[dashes], label=label,
+            capstyle="butt" if dashes != "solid" else "round",
+        )
+    )  # fmt: skip
 
 
 def _scale(axes: Any, west: float, south: float, east: float, north: float) -> None:
