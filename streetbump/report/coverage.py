@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from streetbump.cluster.evidence import solar_day
 from streetbump.geo import bin_centre, bin_of, ecef_mm, heading_difference_deg
 from streetbump.model import Bools, Floats, Ints
 from streetbump.report.bins import SECTORS, day_text, directions, mean_heading, starts_of
@@ -18,7 +19,7 @@ from streetbump.report.streets import Pieces
 
 COLUMNS = (
     "state", "street", "lat_deg", "lon_deg", "heading_deg", "length_m", "passes", "devices",
-    "vehicle_days", "last_day_utc", "felt", "felt_share_hi", "roughness_ms2", "places", "wkt",
+    "vehicle_days", "last_day", "felt", "felt_share_hi", "roughness_ms2", "places", "wkt",
 )  # fmt: skip
 
 STATES = ("unknown", "driven", "smooth", "rough", "places")
@@ -40,8 +41,6 @@ BIN_LENGTH_M = 17.5
 MATCH_M, MATCH_DEG = 18.0, 45.0
 """A stretch of street is driven where a bin this near was driven along it."""
 
-_DAY_NS = 86_400_000_000_000
-
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
@@ -62,14 +61,15 @@ class Surroundings:
 def visits(passes: pd.DataFrame, trips: pd.DataFrame) -> pd.DataFrame:
     """Passes with who drove: columns bin, heading_deg, trip_key, roughness, voter, named, day.
 
-    A trip that names no device is a voter of its own, and no device; a day that nobody knows
-    is -1. Passes of phones that could not feel anything are left out.
+    A trip that names no device is a voter of its own, and no device. Days are local, by the sun;
+    one that nobody knows is -1. Passes of phones that could not feel anything are left out.
     """
     known = passes[passes["weight"] > 0]
     who = trips.set_index("trip_key").loc[known["trip_key"]]
     key = known["trip_key"]
     device = pd.Series(who["device"].to_numpy(object), index=known.index)
-    day = np.where(who["dated"].to_numpy(bool), known["t_utc_ns"].to_numpy() // _DAY_NS, -1)
+    local = solar_day(known["t_utc_ns"].to_numpy(), bin_centre(known["bin"].to_numpy())[1])
+    day = np.where(who["dated"].to_numpy(bool), local, -1)
     return pd.DataFrame(
         {
             "bin": known["bin"],
@@ -147,7 +147,7 @@ def _counted(rows: pd.DataFrame) -> pd.DataFrame:
             "passes": by.size().to_numpy(),
             "devices": devices.reindex(by.size().index, fill_value=0).to_numpy(),
             "vehicle_days": n,
-            "last_day_utc": day_text(by["day"].max().to_numpy()),
+            "last_day": day_text(by["day"].max().to_numpy()),
             "felt": felt,
             "felt_share_hi": np.round(betaincinv(felt + 0.5, n - felt + 0.5, 0.95), 4),
             "roughness_ms2": by["roughness_ms2"].mean().round(3).to_numpy(),
@@ -208,7 +208,7 @@ def along(pieces: Pieces, table: pd.DataFrame) -> pd.DataFrame:
     by = both.assign(rank=rank).groupby("piece")
     found = by.agg(
         passes=("passes", "sum"), devices=("devices", "max"), vehicle_days=("vehicle_days", "sum"),
-        last_day_utc=("last_day_utc", "max"), felt=("felt", "sum"),
+        last_day=("last_day", "max"), felt=("felt", "sum"),
         felt_share_hi=("felt_share_hi", "max"), roughness_ms2=("roughness_ms2", "max"),
         places=("places", "sum"), rank=("rank", "max"),
     ).reindex(range(n))  # fmt: skip
@@ -264,7 +264,7 @@ def people(table: pd.DataFrame) -> pd.DataFrame:
             ],
             "passes": table["passes"],
             "vehicle-days": table["vehicle_days"],
-            "last": table["last_day_utc"],
+            "last": table["last_day"],
             "felt by at most": [f"{v:.2f}" if v == v else None for v in table["felt_share_hi"]],
             "places": table["places"],
         }

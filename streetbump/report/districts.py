@@ -119,7 +119,7 @@ def _row(
         return row
     driven = float(km[once["state"] != "unknown"].sum())
     seen = float(km[once["vehicle_days"] >= ENOUGH_VEHICLE_DAYS].sum())
-    since = (pd.Timestamp(today) - pd.to_datetime(once["last_day_utc"])).dt.days
+    since = (pd.Timestamp(today) - pd.to_datetime(once["last_day"])).dt.days
     passes = int(every["passes"].sum())
     lo, hi = poisson_interval(reports)
     return {

@@ -25,7 +25,7 @@ STALE_DAYS = 180.0
 """A stretch last driven longer ago is due again. Chosen by us: one winter."""
 
 SURVEY_COLUMNS = (
-    "rank", "need_m", "length_m", "unknown_m", "oldest_day_utc", "streets", "lat_deg", "lon_deg",
+    "rank", "need_m", "length_m", "unknown_m", "oldest_day", "streets", "lat_deg", "lon_deg",
     "wkt",
 )  # fmt: skip
 
@@ -113,7 +113,7 @@ def _cut(xy: Floats) -> Floats:
 
 def people(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs as a person reads them: without their shapes."""
-    return runs[["rank", "need_m", "length_m", "unknown_m", "oldest_day_utc", "streets"]]
+    return runs[["rank", "need_m", "length_m", "unknown_m", "oldest_day", "streets"]]
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def survey(pieces: Pieces, table: pd.DataFrame, *, today: str, limit: int) -> pd
     DataFrame
         Columns `SURVEY_COLUMNS`; the position is where the run begins.
     """
-    age = (pd.Timestamp(today) - pd.to_datetime(table["last_day_utc"])).dt.days.to_numpy(float)
+    age = (pd.Timestamp(today) - pd.to_datetime(table["last_day"])).dt.days.to_numpy(float)
     unknown = (table["state"] == "unknown").to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
         stale = np.clip(1.0 - STALE_DAYS / np.maximum(age, 1e-9), 0.0, 1.0)
@@ -237,12 +237,12 @@ def _run_row(
     rows = np.array([p if p >= 0 else -1 - p for p in run])
     xy = [_ends(run[0], pieces)[:2], *(_ends(p, pieces)[2:] for p in run)]
     names = [n for n in dict.fromkeys(pieces.street[rows].tolist()) if n]
-    days = table["last_day_utc"].iloc[rows].dropna()
+    days = table["last_day"].iloc[rows].dropna()
     return {
         "need_m": round(float(need[rows].sum()), 1),
         "length_m": round(float(pieces.length_m[rows].sum()), 1),
         "unknown_m": round(float(pieces.length_m[rows][unknown[rows]].sum()), 1),
-        "oldest_day_utc": min(days) if len(days) else None,
+        "oldest_day": min(days) if len(days) else None,
         "streets": ", ".join(names) or None,
         "lat_deg": round(float(xy[0][1]), 7),
         "lon_deg": round(float(xy[0][0]), 7),

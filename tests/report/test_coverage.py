@@ -26,6 +26,7 @@ from streetbump.report.streets import pieces_of, survey
 HERE = (12.0, -150.0)
 DAY_NS = 86_400_000_000_000
 DAY = 20_515  # 2026-03-03
+NOON_NS = 22 * 3_600_000_000_000  # noon by the sun at 150° W
 TODAY = "2026-03-13"
 NOWHERE = pd.DataFrame({"lat_deg": [], "lon_deg": [], "heading_deg": []}, dtype="float64")
 
@@ -43,7 +44,7 @@ def driven(
     lat, lon = at(east_m, north_m)
     bins = np.unique(bin_of(lat, lon))
     trip = np.arange(cars * days)
-    t_ns = (last_day - trip // cars) * DAY_NS + 1
+    t_ns = (last_day - trip // cars) * DAY_NS + NOON_NS
     n, m = len(bins), len(trip)
     return PASSES.build(
         {
@@ -100,7 +101,7 @@ def test_smooth_is_what_enough_cars_did_not_feel(cars: int, felt: int, state: st
     (row,) = rows.to_dict("records")
     assert (row["state"], row["vehicle_days"], row["felt"]) == (state, cars, felt)
     assert (row["felt_share_hi"] <= 0.3) == (state == "smooth")
-    assert row["last_day_utc"] == "2026-03-03"
+    assert row["last_day"] == "2026-03-03"
 
 
 def test_the_upper_bound_holds_what_could_be_missed() -> None:
@@ -133,11 +134,20 @@ def test_one_car_has_one_vote_a_day() -> None:
     assert (row["devices"], row["vehicle_days"]) == (2, 8)
 
 
+def test_an_evening_is_one_day() -> None:
+    """A car that comes by on both sides of midnight UTC, at two in the afternoon, votes once."""
+    before, after = driven(5.0, cars=1), driven(5.0, cars=1, first=1)
+    passes = pd.concat([before, after.assign(t_utc_ns=after["t_utc_ns"] + DAY_NS // 8)])
+    assert passes["t_utc_ns"].floordiv(DAY_NS).nunique() == 2
+    (row,) = table_of(passes, device=["phone"] * 2).to_dict("records")
+    assert (row["vehicle_days"], row["last_day"]) == (1, "2026-03-03")
+
+
 def test_trips_without_a_name_or_a_day_still_drove() -> None:
     """They count as passes; they are no devices, and say no day."""
     (row,) = table_of(driven(5.0), device=[None] * 8, dated=False).to_dict("records")
     assert (row["passes"], row["devices"], row["vehicle_days"]) == (8, 0, 8)
-    assert row["last_day_utc"] is None or row["last_day_utc"] != row["last_day_utc"]
+    assert row["last_day"] is None or row["last_day"] != row["last_day"]
 
 
 def test_phones_that_cannot_feel_do_not_cover() -> None:
@@ -173,7 +183,7 @@ def test_nothing_is_told_of_fewer_than_k_devices() -> None:
 def test_days_are_days() -> None:
     """No column holds a time of day."""
     rows = table_of(driven(5.0))
-    assert all(len(str(v)) == 10 for v in rows["last_day_utc"])
+    assert all(len(str(v)) == 10 for v in rows["last_day"])
     assert not [c for c in rows.columns if c.endswith(("_ns", "_s"))]
 
 
@@ -249,7 +259,7 @@ def test_stale_streets_come_after_unknown_ones_of_their_length() -> None:
     (row,) = stale[stale["streets"] == "A"].to_dict("records")
     assert row["length_m"] == pytest.approx(400, abs=2)
     assert 195 < row["unknown_m"] < row["need_m"] - 100 < 300
-    assert row["oldest_day_utc"] == "2024-03-13"
+    assert row["oldest_day"] == "2024-03-13"
 
 
 def test_driving_a_street_never_makes_it_more_urgent() -> None:
