@@ -133,6 +133,7 @@ def read_inventory(
     >>> len(found.rows), found.dropped.to_dict("records")
     (1, [{'reason': 'position 0, 0', 'rows': 1, 'example_row': '2'}])
     """
+    check_kind(kind)  # what the caller got wrong is said before what the file has wrong
     at = columns or ColumnMap()
     if osm.recognise(data):
         layer = osm.from_osm(data)
@@ -150,8 +151,7 @@ def inventory_of(
     columns: ColumnMap | None = None,
 ) -> Inventory:
     """The obstacles of a layer, as :func:`read_inventory` reads them."""
-    if kind is not None and kind not in OBSTACLE_CLASS:
-        raise InputError(f"--kind {kind}: not known; one of {', '.join(sorted(OBSTACLE_CLASS))}")
+    check_kind(kind)
     at = columns or ColumnMap()
     table = _understood(layer, at, kind=kind, owner=owner)
     if kind is None and table["kind"].isna().all():
@@ -166,6 +166,18 @@ def inventory_of(
         unplaced=frozenset(_obstacle_id(source, i) for i in unplaced["id"]),
         notes=layer.notes,
     )
+
+
+def check_kind(kind: str | None) -> None:
+    """Refuse a kind that is none.
+
+    Raises
+    ------
+    InputError
+        Lists those that are known.
+    """
+    if kind is not None and kind not in OBSTACLE_CLASS:
+        raise InputError(f"--kind {kind}: not known; one of {', '.join(sorted(OBSTACLE_CLASS))}")
 
 
 def _understood(
