@@ -158,6 +158,6 @@ def test_the_command_speaks(tmp_path: Path) -> None:
     box = shapely.box(-151, 11, -149, 13)
     areas = collection(tmp_path / "areas.geojson", [box], name=["All"])
     rows = streetbump("coverage", "--districts", areas, "--format", "table", cwd=tmp_path)
-    assert (rows.returncode, b"per seen km (90 %)" in rows.stdout) == (0, True)
+    assert (rows.returncode, b"vehicle-day" in rows.stdout) == (0, True)
     bad = streetbump("coverage", "--survey", "3", cwd=tmp_path)
     assert (bad.returncode, b"needs --streets" in bad.stderr) == (2, True)
