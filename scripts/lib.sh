@@ -12,7 +12,7 @@ cd "$root"
 
 # shellcheck disable=SC2034  # read by scripts/lock: one lock file for each
 locked_minors=(3.11 3.12 3.13)
-extras="dev,postgres,dask,map,server,plot"  # what the lock files hold beside the core
+extras="dev,postgres,dask,map,server,plot,gis,osm"  # what the lock files hold beside the core
 
 # Packages of a desktop or of another project must not leak in; nor may pip ask, or leave the venv.
 unset PYTHONPATH PYTHONHOME

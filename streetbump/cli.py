@@ -273,6 +273,7 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
     PATH is a trip file, a folder, or - for standard input.
     """
     from streetbump import commands
+    from streetbump.commands import obstacles as room
     from streetbump.report.rows import cluster_people
 
     options = _trip_options(values)
@@ -282,10 +283,8 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
         if values["send"]:
             commands.check_live(session.work.desks)
         if values["obstacles"] is not None:
-            found, new, changed = commands.import_obstacles(
-                session, values["obstacles"], kind=values["obstacle_kind"], owner=None, source=None
-            )
-            words.say(*commands.inventory_words(found, new, changed))
+            done = room.import_obstacles(session, values["obstacles"], kind=values["obstacle_kind"])
+            words.say(*done.words)
         with words.progress("run") as tell:
             result = commands.run(
                 session, paths, options, allow_send=values["send"], stdin=_stdin,
@@ -480,6 +479,47 @@ def roughness(paths: tuple[str, ...], **values: Any) -> None:
 
 
 @main.command()
+@click.option("--streets", metavar="FILE", type=click.Path(path_type=Path),
+              help="Street centrelines (GeoJSON); they tell what was not driven.")  # fmt: skip
+@click.option("--street-name", metavar="PROPERTY", help="Property of a street's name.")
+@click.option("--districts", metavar="FILE", type=click.Path(path_type=Path),
+              help="Polygons (GeoJSON): one row per district instead.")  # fmt: skip
+@click.option("--district-name", metavar="PROPERTY", help="Property of a district's name.")
+@click.option("--survey", type=click.IntRange(min=1), metavar="N",
+              help="The N runs a city vehicle should drive next instead.")  # fmt: skip
+@click.option("--min-devices", "k", type=click.IntRange(min=1), default=5, show_default=True,
+              metavar="K", help="Nothing is told that fewer named devices drove.")  # fmt: skip
+@common_options
+def coverage(**values: Any) -> None:
+    """Say what is known of each 20 m of street: unknown, driven, smooth, rough, has places.
+
+    -o FILE.png, .pdf or .svg draws a map.
+    """
+    from datetime import UTC, datetime
+
+    from streetbump import commands, runtime
+    from streetbump.commands import coverage as room
+    from streetbump.commands.explain import is_picture
+
+    words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    names = ("streets", "street_name", "districts", "district_name", "survey", "k")
+    today = datetime.fromtimestamp(runtime.now_ns() / 1e9, UTC).date().isoformat()
+    order = room.Order(**{name: values[name] for name in names}, today=today)
+    output, kind = values["output"], values["kind"]
+    with (
+        commands.existing_store(values["url"]) as store,
+        words.progress("coverage") as tell,
+    ):
+        tell("reading passes")
+        found = room.cover(store, order)
+    if kind is None and is_picture(output):
+        room.draw(found, output, title=f"What is known of each street, {today}")
+    else:
+        _emit(found.table, kind, output, people=found.people)
+    words.say(*found.words)
+
+
+@main.command()
 @click.argument("place_id", required=False)
 @click.option("--trip", "trip", metavar="FILE", help="Explain a trip file instead.")
 @trip_options
@@ -538,30 +578,83 @@ def obstacles() -> None:
               help="Kind of every row, unless the file has a column that says.")  # fmt: skip
 @click.option("--owner", metavar="NAME", help="Who maintains them, where the file does not say.")
 @click.option("--source", metavar="NAME", help="Name of the inventory; the file's name by default.")
+@click.option("--columns", metavar="MAP.toml", type=click.Path(path_type=Path),
+              help="Which column says what, where the usual names do not.")  # fmt: skip
+@click.option("--shrink", is_flag=True,
+              help="The list may have lost more than half of its rows.")  # fmt: skip
 @common_options
 def import_(path: Path, **values: Any) -> None:
-    """Read an inventory (GeoJSON or CSV) into the store; importing it again changes nothing."""
-    from streetbump import commands
+    """Read an inventory into the store, and say which rows were not used, and why.
+
+    FILE is GeoJSON, CSV, OpenStreetMap (.osm; .osm.pbf with the extra osm), or Shapefile,
+    GeoPackage and the like (extra gis). Importing it again changes nothing; what a newer file of
+    the same source does not list any more is retired.
+    """
+    from streetbump.commands import obstacles as room
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
+    names = ("owner", "source", "columns", "shrink")
     with _session(values) as session:
-        found, new, changed = commands.import_obstacles(
-            session, path, kind=values["obstacle_kind"], owner=values["owner"],
-            source=values["source"],
-        )  # fmt: skip
-    words.say(*commands.inventory_words(found, new, changed))
+        done = room.import_obstacles(
+            session, path, kind=values["obstacle_kind"], **{name: values[name] for name in names}
+        )
+    if len(done.found.dropped) or values["output"]:
+        _emit(done.found.dropped, values["kind"], values["output"])
+    words.say(*done.words)
 
 
 @obstacles.command("list")
+@click.option("--counts", is_flag=True, help="How many there are by source, kind and owner.")
 @common_options
-def list_(**values: Any) -> None:
+def list_(counts: bool, **values: Any) -> None:
     """List the known obstacles."""
     from streetbump import commands
+    from streetbump.commands import obstacles as room
 
     with commands.existing_store(values["url"]) as store:
-        table = store.obstacles()
-    _emit(table, values["kind"], values["output"],
-          people=_only("obstacle_id", "source", "source_id", "kind", "wkt", "owner"))  # fmt: skip
+        table = room.obstacle_counts(store) if counts else room.obstacle_table(store)
+    shown = None if counts else _only(
+        "obstacle_id", "source", "source_id", "kind", "wkt", "owner", "valid_to", "same_as"
+    )  # fmt: skip
+    _emit(table, values["kind"], values["output"], people=shown)
+
+
+@obstacles.command()
+@click.option("--doubts", is_flag=True,
+              help="Instead: listed obstacles that nobody feels, or not as listed.")  # fmt: skip
+@click.option("--min-devices", type=click.IntRange(min=1), metavar="N",
+              help="Least distinct named devices (5).")  # fmt: skip
+@click.option("--min-passes", type=click.IntRange(min=1), metavar="N",
+              help="Least passes, in each direction (10).")  # fmt: skip
+@click.option("--min-hit-rate", type=click.FloatRange(0, 1), metavar="P",
+              help="Least lower end of the hit rate's interval (0.6).")  # fmt: skip
+@click.option("--min-class-p", type=click.FloatRange(0, 1), metavar="P",
+              help="Least probability of the class (0.6).")  # fmt: skip
+@click.option("--min-span-days", type=click.FloatRange(min=0), metavar="D",
+              help="Least days from the first to the last hit (60).")  # fmt: skip
+@common_options
+def propose(doubts: bool, **values: Any) -> None:
+    """Propose obstacles that no list holds: felt alike on nearly every pass, for a long time.
+
+    The GeoJSON (-o x.geojson) can be looked through and imported.
+    """
+    from streetbump import commands
+    from streetbump.cluster.propose import Bar
+    from streetbump.commands import obstacles as room
+
+    options = {"devices": "min_devices", "passes": "min_passes", "hit_rate_lo": "min_hit_rate",
+               "class_p": "min_class_p", "span_days": "min_span_days"}  # fmt: skip
+    said = {name: values[option] for name, option in options.items()}
+    bar = Bar(**{name: value for name, value in said.items() if value is not None})
+    with commands.existing_store(values["url"]) as store:
+        table = room.doubt(store, bar=bar) if doubts else room.propose(store, bar=bar)
+    shown = _only(
+        *(("obstacle_id", "source_id", "kind", "owner", "finding", "passes", "devices", "felt",
+           "last_day_utc") if doubts else
+          ("kind", "lat_deg", "lon_deg", "directions", "hits", "passes", "hit_rate_lo", "devices",
+           "span_days", "p_class", "nearest_kind", "nearest_m"))
+    )  # fmt: skip
+    _emit(table, values["kind"], values["output"], people=shown)
 
 
 # ------------------------------------------------------------------------------- reports
@@ -731,6 +824,25 @@ def _decision(name: str, help_text: str) -> None:
 _decision("approve", "Let a place be reported.")
 _decision("hold", "Keep a place back until somebody approves it.")
 _decision("reject", "Never report a place.")
+
+
+@review.command("mark-obstacle")
+@click.argument("place_id", metavar="ID")
+@click.option("--kind", "obstacle_kind", required=True, metavar="KIND", help="What it is.")
+@click.option("--by", required=True, metavar="NAME", help="Who decides.")
+@click.option("--note", default="", metavar="TEXT", help="Why, for those who ask later.")
+@common_options
+def mark_obstacle(place_id: str, obstacle_kind: str, by: str, note: str, **values: Any) -> None:
+    """Make a known obstacle of a place; it is never reported again."""
+    from streetbump import commands
+    from streetbump.commands import obstacles as room
+
+    commands.existing_store(values["url"]).close()
+    with _session(values) as session:
+        made = room.mark_obstacle(session, place_id, kind=obstacle_kind, by=by, note=note)
+    Words(quiet=values["quiet"], verbose=values["verbose"]).say(
+        f"{place_id}: {obstacle_kind} {made}, marked by {by}"
+    )
 
 
 # ------------------------------------------------------------------------------- generations

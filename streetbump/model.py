@@ -73,13 +73,14 @@ P_COLUMNS: tuple[str, ...] = tuple(f"p_{c.value}" for c in CLASSES)
 
 OBSTACLE_CLASS: dict[str, JoltClass] = {
     **dict.fromkeys(
-        ("hump", "bump", "cushion", "table", "mini_bumps", "dip", "double_dip", "rumble_strip"),
+        ("hump", "bump", "cushion", "table", "mini_bumps", "dip", "double_dip", "rumble_strip",
+         "dynamic_bump", "raised_crossing", "ford", "toll_booth"),
         JoltClass.HUMP,
     ),
     **dict.fromkeys(("casting", "manhole", "utility_cover", "drain", "valve"), JoltClass.CASTING),
     **dict.fromkeys(
-        ("joint", "rail", "rail_crossing", "level_crossing", "tram_level_crossing", "bridge_joint",
-         "cattle_grid"),
+        ("joint", "rail", "rail_crossing", "level_crossing", "tram_level_crossing", "crossing",
+         "bridge_joint", "cattle_grid"),
         JoltClass.JOINT,
     ),
     **dict.fromkeys(("marker", "raised_marker", "cats_eye"), JoltClass.MARKER),
@@ -442,7 +443,7 @@ CLUSTERS = Table(
         Column("severity", "float64", "m/s²", "jolt of the reference car at 40 km/h", 1e-3),
         Column("severity_lo", "float64", "m/s²", "lower end of the 90 % interval", 1e-3),
         Column("severity_hi", "float64", "m/s²", "upper end of the 90 % interval", 1e-3),
-        Column("priority", "float64", "m/s²", "hit_rate_lo × severity_lo: what to look at first", 1e-4),
+        Column("priority", "float64", "m/s²", "rate × severity, as three cars would be sure of it", 1e-4),
         Column("obstacle_id", "str", "", "known obstacle of the same class that explains it"),
         Column("obstacle_revision", "int64", "", "revision of that obstacle's row; 0 without one"),
         Column("synthetic", "bool", "", "whether any hit comes from a simulated trip"),

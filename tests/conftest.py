@@ -13,6 +13,7 @@ import pytest
 
 from streetbump import commands, runtime
 from streetbump.commands import Session, TripOptions
+from streetbump.commands.obstacles import import_obstacles
 from streetbump.config import Settings
 from streetbump.sending import Desk
 from streetbump.stores.files import Files
@@ -101,6 +102,4 @@ def take_in(
 
 def import_inventory(session: Session) -> None:
     """Import the fixtures' obstacles."""
-    commands.import_obstacles(
-        session, FIXTURES / "obstacles.geojson", kind=None, owner=None, source=None
-    )
+    import_obstacles(session, FIXTURES / "obstacles.geojson")

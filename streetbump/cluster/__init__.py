@@ -13,6 +13,7 @@ import pandas as pd
 
 from streetbump.cluster import evidence, match
 from streetbump.cluster.density import NOISE, density_clusters
+from streetbump.cluster.priority import priority
 from streetbump.config import ClusterSettings
 from streetbump.geo import bin_centre, bin_of, cell_of, ecef_mm
 from streetbump.model import (
@@ -31,7 +32,7 @@ from streetbump.model import (
     classify_rows,
 )
 
-ALGORITHM = "cluster-3"
+ALGORITHM = "cluster-4"
 """Changes whenever the same settings would give other clusters: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "cluster_region"]
@@ -210,7 +211,14 @@ def _describe(
             "severity": level,
             "severity_lo": level_lo,
             "severity_hi": level_hi,
-            "priority": rate.lo * level_lo,
+            "priority": priority(
+                rate.voted,
+                rate.passed,
+                level,
+                level_lo,
+                np.bincount(g.number, minlength=n).astype(np.float64),
+                credible=settings.credible,
+            ),
             "obstacle_id": explained,
             "obstacle_revision": [revision[o] if o else 0 for o in explained],
             **tally,

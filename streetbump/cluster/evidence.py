@@ -175,10 +175,15 @@ def _passes_near(at: Centres, passes: pd.DataFrame, *, s: ClusterSettings) -> tu
 
 @dataclass(frozen=True, eq=False)
 class HitRate:
-    """Hits and passes of each cluster, and the share of passes that hit, with its interval."""
+    """Hits and passes of each cluster, and the share of passes that hit, with its interval.
+
+    `voted` and `passed` are the votes behind it, of cars that hit and of all.
+    """
 
     hits: Ints
     passes: Ints
+    voted: Floats
+    passed: Floats
     mean: Floats
     lo: Floats
     hi: Floats
@@ -208,6 +213,8 @@ def hit_rate(visits: Visits, voter: Ints, day: Ints, *, n: int, credible: float)
     return HitRate(
         hits=np.bincount(visits.cluster, weights=visits.hit, minlength=n).astype(np.int64),
         passes=np.bincount(visits.cluster, minlength=n).astype(np.int64),
+        voted=a - 0.5,
+        passed=a + b - 1.0,
         mean=a / (a + b),
         lo=betaincinv(a, b, tail),
         hi=betaincinv(a, b, 1 - tail),

@@ -14,8 +14,12 @@ from streetbump.model import CLASSES, Floats, Ints
 LINE_STEP_DEG = 2e-5
 """Lines are matched by points this far apart: about 2 m, under any obstacle's radius."""
 
+PLACED_M = {"hump": 6.0, "joint": 4.0, "casting": 2.5, "marker": 2.5}
+"""Standard error of the drawn place of each class, m. Chosen by us: city lists put humps at
+addresses, 10 to 30 m along the street at worst; castings are surveyed."""
+
 SIGMAS = 2.0
-"""An obstacle within its radius plus this many standard errors of the cluster may be it. Ours."""
+"""An obstacle within its radius plus this many standard errors of the distance may be it. Ours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,7 @@ class Matches:
 def match(at: Centres, obstacles: pd.DataFrame, *, reach_m: float) -> Matches:
     """Every known obstacle that may be what each cluster feels, nearest first.
 
+    Both may be misplaced: their distance is held against the standard errors of either.
     `obstacles` are rows of ``OBSTACLES``; none gives no matches. `reach_m` bounds how far a poorly
     placed cluster looks, so that a cell's clusters depend on the cell and its halo alone.
     """
@@ -39,7 +44,6 @@ def match(at: Centres, obstacles: pd.DataFrame, *, reach_m: float) -> Matches:
     from scipy.spatial import cKDTree
 
     xy, owner = points_of(obstacles)
-    radius = obstacles["radius_m"].to_numpy()
     near = cKDTree(ecef_mm(at.lat_deg, at.lon_deg).astype(np.float64)).sparse_distance_matrix(
         cKDTree(ecef_mm(xy[:, 1], xy[:, 0]).astype(np.float64)),
         reach_m * 1000,
@@ -47,10 +51,46 @@ def match(at: Centres, obstacles: pd.DataFrame, *, reach_m: float) -> Matches:
     )
     cluster, obstacle = near.row.astype(np.int64), owner[near.col]
     distance = near.data / 1000
-    within = distance <= radius[obstacle] + SIGMAS * at.pos_err_m[cluster]  # and within reach_m
+    within = distance <= felt_within_m(obstacles, obstacle, at.pos_err_m[cluster])
     cluster, obstacle, distance = cluster[within], obstacle[within], distance[within]
     order = np.lexsort((obstacle, distance, cluster))
     return Matches(cluster[order], obstacle[order], distance[order])
+
+
+def felt_within_m(obstacles: pd.DataFrame, row: Ints, pos_err_m: Floats) -> Floats:
+    """How far from its drawn place an obstacle may seem to be felt, m.
+
+    `row` are rows of `obstacles`, `pos_err_m` the standard errors of what was felt.
+    """
+    placed = obstacles["class"].map(PLACED_M).to_numpy(dtype=np.float64)[row]
+    return obstacles["radius_m"].to_numpy()[row] + SIGMAS * np.hypot(placed, pos_err_m)
+
+
+def twins(obstacles: pd.DataFrame) -> list[str | None]:
+    """For each obstacle the nearest of its class in another source that may be the same, or None.
+
+    Both stay: a source that drops one must not take the other with it.
+    """
+    from scipy.spatial import cKDTree
+
+    result: list[str | None] = [None] * len(obstacles)
+    if len(obstacles) < 2:
+        return result
+    xy, owner = points_of(obstacles)
+    points = ecef_mm(xy[:, 1], xy[:, 0]).astype(np.float64)
+    reach = 2 * SIGMAS * max(PLACED_M.values()) * 1000
+    near = cKDTree(points).sparse_distance_matrix(cKDTree(points), reach, output_type="coo_matrix")
+    a, b, distance = owner[near.row], owner[near.col], near.data / 1000
+    source, kinds = obstacles["source"].to_numpy(object), obstacles["class"].to_numpy(object)
+    placed = obstacles["class"].map(PLACED_M).to_numpy(dtype=np.float64)
+    keep = (source[a] != source[b]) & (kinds[a] == kinds[b])
+    keep &= distance <= SIGMAS * np.hypot(placed[a], placed[b])
+    a, b, distance = a[keep], b[keep], distance[keep]
+    ids = obstacles["obstacle_id"].tolist()
+    for k in np.lexsort((b, distance, a)).tolist():  # one step per pair nearby
+        if result[a[k]] is None:
+            result[a[k]] = ids[b[k]]
+    return result
 
 
 def in_force(found: Matches, obstacles: pd.DataFrame, *, first_ns: Ints, last_ns: Ints) -> Matches:

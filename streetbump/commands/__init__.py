@@ -24,7 +24,6 @@ import pandas as pd
 
 from streetbump import runtime
 from streetbump.cityprofile import FileChannel, shipped_city
-from streetbump.cluster.inventory import Inventory, read_inventory
 from streetbump.cluster.places import flagged
 from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
@@ -40,7 +39,6 @@ from streetbump.pipeline import (
     active_generation,
     advance,
     detect_trip,
-    put_obstacles,
     register,
     settings_of,
 )
@@ -561,36 +559,6 @@ def narrow(
     if states:
         keep &= table["state"].isin(list(states))
     return table[keep].reset_index(drop=True)
-
-
-# ------------------------------------------------------------------------------- obstacles
-
-
-def import_obstacles(
-    session: Session, path: Path, *, kind: str | None, owner: str | None, source: str | None
-) -> tuple[Inventory, int, int]:
-    """Read an inventory into the store: what was read, how many rows are new, how many changed."""
-    try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise InputError(f"{path}: {exc.strerror}") from exc
-    found = read_inventory(data, source=source or path.stem, kind=kind, owner=owner)
-    new, changed = put_obstacles(
-        session.store, found.rows, settings=session.settings, now_ns=session.clock()
-    )
-    session.until_idle(lanes=("cluster",))
-    return found, new, changed
-
-
-def inventory_words(found: Inventory, new: int, changed: int) -> list[str]:
-    """What became of an inventory's rows."""
-    words = [f"{len(found.rows)} distinct obstacles in {found.total} rows: {new} new,"
-             f" {changed} changed, {len(found.rows) - new - changed} known already"]  # fmt: skip
-    dropped = sum(found.dropped.values())
-    if dropped:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(found.dropped.items()))
-        words.append(f"{dropped} rows not used: {reasons}")
-    return [*words, *found.notes]
 
 
 # ------------------------------------------------------------------------------- submit

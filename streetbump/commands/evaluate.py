@@ -19,12 +19,12 @@ from streetbump import runtime
 from streetbump.commands import (
     TripOptions,
     contents_of,
-    import_obstacles,
     offer_files,
     open_session,
     read_text,
     trip_files,
 )
+from streetbump.commands.obstacles import import_obstacles
 from streetbump.config import Settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError, UsageError
@@ -405,7 +405,7 @@ def _snapshots(
     )  # fmt: skip
     with session.store as store:
         if case.obstacles is not None:
-            import_obstacles(session, case.obstacles, kind=None, owner=None, source=None)
+            import_obstacles(session, case.obstacles)
         for begin, end in pairwise((0, *ends)):
             for _, path in trips[begin:end]:
                 offer_files(session, [str(path)], _named(case, path), stdin=bytes)

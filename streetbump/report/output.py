@@ -67,15 +67,28 @@ def _json(value: Any) -> str:
 
 
 def geojson(frame: pd.DataFrame) -> dict[str, Any]:
-    """A FeatureCollection (RFC 7946); a row without a position keeps its row, geometry null."""
+    """A FeatureCollection (RFC 7946); a row without a position keeps its row, geometry null.
+
+    A column ``wkt`` is the shape and no property; else ``lat_deg`` and ``lon_deg`` make a point.
+    """
     features = []
     for row in records(frame):
+        shape = _shape(row.pop("wkt", None))
         lat, lon = row.get("lat_deg"), row.get("lon_deg")
-        point = None
-        if lat is not None and lon is not None:
-            point = {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]}
-        features.append({"type": "Feature", "geometry": point, "properties": row})
+        if shape is None and lat is not None and lon is not None:
+            shape = {"type": "Point", "coordinates": [round(lon, 7), round(lat, 7)]}
+        features.append({"type": "Feature", "geometry": shape, "properties": row})
     return {"type": "FeatureCollection", "features": features}
+
+
+def _shape(wkt: str | None) -> dict[str, Any] | None:
+    """A shape in well-known text as GeoJSON has it."""
+    if wkt is None:
+        return None
+    import shapely
+
+    shape: dict[str, Any] = json.loads(shapely.to_geojson(shapely.from_wkt(wkt)))
+    return shape
 
 
 def _escaped(frame: pd.DataFrame) -> pd.DataFrame:

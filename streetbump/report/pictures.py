@@ -33,10 +33,17 @@ def check() -> None:
     MissingExtra
         Says what to install.
     """
-    _figure_class()
+    figure_class()
 
 
-def _figure_class() -> Any:
+def figure_class() -> Any:
+    """Makes a figure of a width and height in inches, without a display or a global state.
+
+    Raises
+    ------
+    MissingExtra
+        matplotlib is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -96,7 +103,7 @@ def _clip_bars(rows: pd.DataFrame, dataset: str) -> bytes:
 def _bars(rows: pd.DataFrame, dataset: str, measure: str, title: str) -> bytes:
     f1 = rows[rows["measure"] == measure].iloc[::-1]
     names = [f"{m}  ({t})" if t else m for m, t in zip(f1["method"], f1["tuning"], strict=True)]
-    figure = _figure_class()(8.5, 1.3 + 0.32 * len(f1))
+    figure = figure_class()(8.5, 1.3 + 0.32 * len(f1))
     axes = figure.subplots()
     y = np.arange(len(f1))
     colours = [OUR_COLOUR if m == OURS else THEIR_COLOUR for m in f1["method"]]
@@ -124,7 +131,7 @@ def _confusion(rows: pd.DataFrame, dataset: str) -> bytes:
     share = rows.pivot_table(index="at", columns="measure", values="value", sort=False)
     matrix = share.reindex(index=true, columns=said).to_numpy()
     count = rows.drop_duplicates("at").set_index("at")["n"]
-    figure = _figure_class()(1.8 + 0.95 * len(said), 1.6 + 0.6 * len(true))
+    figure = figure_class()(1.8 + 0.95 * len(said), 1.6 + 0.6 * len(true))
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in np.ndindex(*matrix.shape):
@@ -141,7 +148,7 @@ def _confusion(rows: pd.DataFrame, dataset: str) -> bytes:
 def _reliability(rows: pd.DataFrame, dataset: str) -> bytes:
     stated = rows[rows["measure"] == "stated"].set_index("at")
     seen = rows[rows["measure"] == "observed"].set_index("at").loc[stated.index]
-    figure = _figure_class()(5.6, 5.6)
+    figure = figure_class()(5.6, 5.6)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=FAINT, zorder=0)
     reach = np.abs(seen[["lo", "hi"]].to_numpy().T - seen["value"].to_numpy())
@@ -162,7 +169,7 @@ def _reliability(rows: pd.DataFrame, dataset: str) -> bytes:
 
 
 def _curves(rows: pd.DataFrame, dataset: str) -> bytes:
-    figure = _figure_class()(13, 4.6)
+    figure = figure_class()(13, 4.6)
     order = list(dict.fromkeys(rows["at"]))
     bins = sorted(order, key=lambda text: int(text.split("-")[0].rstrip("+")))
     for axes, measure in zip(
@@ -195,7 +202,7 @@ def _methods(rows: pd.DataFrame, measure: str) -> Iterator[tuple[str, pd.DataFra
 def _scores(rows: pd.DataFrame, dataset: str) -> bytes:
     """The sessions' index against the score that people gave."""
     by = rows.pivot_table(index="at", columns="measure", values="value", sort=False)
-    figure = _figure_class()(6.4, 4.6)
+    figure = figure_class()(6.4, 4.6)
     axes = figure.subplots()
     axes.scatter(by["score"], by["index"], s=60, color=OUR_COLOUR, zorder=3)
     for name, x, y in zip(by.index, by["score"], by["index"], strict=True):

@@ -74,10 +74,12 @@ def test_three_of_three_outrank_ten_of_a_thousand():
 
 
 def test_priority_is_what_is_sure_of_both():
-    """Priority is the lower end of the hit rate times the lower end of the severity."""
+    """Up to three passes it is the product of the lower ends, beyond that never more."""
+    for hits, passes in ((1, 1), (2, 3), (3, 3)):
+        one = site(hits, passes)
+        assert one["priority"] == pytest.approx(one["hit_rate_lo"] * one["severity_lo"], abs=2e-3)
     table = clustered(town(1)).clusters
-    product = table["hit_rate_lo"] * table["severity_lo"]
-    assert table["priority"].to_numpy() == pytest.approx(product.to_numpy(), abs=2e-3)
+    assert (table["priority"] <= table["hit_rate_lo"] * table["severity_lo"] + 2e-3).all()
 
 
 def test_a_car_that_goes_round_the_block_has_one_vote():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from streetbump.cluster.evidence import Centres
-from streetbump.cluster.match import explained_by, listed_classes, match, points_of
+from streetbump.cluster.match import explained_by, listed_classes, match, points_of, twins
 from streetbump.geo import distance_m, from_local_m
 from streetbump.model import CLASSES, OBSTACLES
 
@@ -29,15 +29,36 @@ def found(at: Centres, *rows: pd.DataFrame) -> list[int]:
     ("east_m", "err_m", "there"),
     [
         pytest.param(0.0, 1.0, True, id="on it"),
-        pytest.param(13.5, 1.0, True, id="within radius + two errors"),
-        pytest.param(14.5, 1.0, False, id="beyond"),
-        pytest.param(30.0, 10.0, True, id="badly placed"),
+        pytest.param(16.0, 1.0, True, id="within radius + two errors of either"),
+        pytest.param(16.5, 1.0, False, id="beyond"),
+        pytest.param(27.0, 10.0, True, id="badly placed"),
+        pytest.param(28.0, 10.0, False, id="errors do not add up straight"),
         pytest.param(40.0, 50.0, False, id="never beyond the reach"),
     ],
 )
 def test_an_obstacle_is_felt_around_its_place(east_m, err_m, there):
-    """An obstacle matches within its radius plus two standard errors, and within the reach."""
-    assert found(cluster_at(east_m, err_m=err_m), obstacle(0.0, radius_m=12.0)) == [0] * there
+    """A hump matches within 4 m plus twice the root of 6² and the cluster's own error squared."""
+    assert found(cluster_at(east_m, err_m=err_m), obstacle(0.0, radius_m=4.0)) == [0] * there
+
+
+def test_a_casting_is_placed_better_than_a_hump():
+    """At 12 m a hump may be what was felt; a casting, which is surveyed, is not."""
+    assert found(cluster_at(12.0), obstacle(0.0, kind="hump", radius_m=4.0)) == [0]
+    assert found(cluster_at(12.0), obstacle(0.0, kind="casting", radius_m=2.0)) == []
+
+
+def test_the_same_thing_in_two_lists_is_told():
+    """Humps of two lists 10 m apart are twins; of one list, or two classes, or far apart, none."""
+
+    def row(east_m: float, name: str, source: str, kind: str = "hump") -> pd.DataFrame:
+        return obstacle(east_m, name=name, kind=kind).assign(source=pd.array([source], dtype="str"))
+
+    known = pd.concat([
+        row(0.0, "a", "city"), row(10.0, "b", "osm"), row(12.0, "c", "city"),
+        row(1.0, "d", "osm", "casting"), row(32.5, "e", "osm"),
+    ]).reset_index(drop=True)  # fmt: skip
+    assert twins(known) == ["b", "c", "b", None, None]
+    assert twins(known.head(1)) == [None]
 
 
 def test_nearest_comes_first():
@@ -48,7 +69,7 @@ def test_nearest_comes_first():
 
 def test_a_line_is_felt_all_along():
     """A rail of 200 m matches a cluster anywhere along it, and not beyond its end."""
-    rail = obstacle([0, 200], [0, 0], kind="rail", radius_m=10.0)
+    rail = obstacle([0, 200], [0, 0], kind="rail", radius_m=4.0)
     assert all(set(found(cluster_at(x, 5.0), rail)) == {0} for x in (0.0, 77.7, 200.0))
     assert found(cluster_at(230.0), rail) == []
 

@@ -42,4 +42,7 @@ def test_a_validity_that_is_no_day_is_a_reason() -> None:
         b"lat,lon,valid_from\n42,-71,soon\n43,-71,20240101\n44,-71,2024-01-01\n45,-71,2024-W01-1\n"
     )
     found = read_inventory(text, source="x", kind="hump")
-    assert (len(found.rows), found.dropped) == (1, {"validity is not a day (YYYY-MM-DD)": 3})
+    assert len(found.rows) == 1
+    assert found.dropped.to_dict("records") == [
+        {"reason": "validity is not a day (YYYY-MM-DD)", "rows": 3, "example_row": "1"}
+    ]
