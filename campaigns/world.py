@@ -131,10 +131,9 @@ def desk_of(
     `channel` and `dialect` are TOML that the profile's tables of that name hold besides.
     """
     profile = folder / f"city-{city.port}.toml"
-    text = commands.practice_profile(city.url)
-    profile.write_text(
-        text.replace('kind = "georeport"', f'kind = "georeport"\n{channel}'), "utf-8"
-    )
+    kind = 'kind = "georeport"'
+    text = commands.practice_profile(city.url).replace(kind, f"{kind}\n{channel}")
+    profile.write_text(f"{text}\n[dialect]\n{dialect}\n", "utf-8")
     desk = runtime.open_desk(str(profile), environ=os.environ, stack=stack)
     limits = msgspec.structs.replace(
         desk.profile.limits, deadline_s=deadline_s, daily_budget=10_000, body_limit_bytes=1 << 20
