@@ -86,6 +86,7 @@ class ClusterSettings(_Strict, frozen=True):
     core_trips: Annotated[int, Meta(ge=2)]  # distinct trips around a core, its own included
     max_heading_deg: Annotated[float, Meta(gt=0, le=180)]  # opposite lanes are other evidence
     join_m: Annotated[float, Meta(gt=0, le=100)]  # how far from a cluster's middle its jolts lie
+    apart_m: Annotated[float, Meta(gt=0, le=100)]  # two jolts of one visit so far apart are two
     max_extent_m: Annotated[float, Meta(gt=0)]  # a stretch: jolts of one trip this near each other
     rough_jolts: Annotated[int, Meta(ge=2)]  # so many within that, ahead and behind
     pass_radius_m: Annotated[float, Meta(gt=0)]  # bins this near count as driving past

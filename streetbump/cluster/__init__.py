@@ -175,8 +175,11 @@ def _label(usable: pd.DataFrame, *, settings: ClusterSettings) -> tuple[Ints, Bo
         ecef_mm(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy()),
         np.rint(usable["heading_deg"].to_numpy() * 100).astype(np.int64),
         usable["trip_key"].to_numpy(),
+        usable["t_utc_ns"].to_numpy(),
         eps_mm=round(settings.eps_m * 1000),
         reach_mm=round(settings.join_m * 1000),
+        apart_mm=round(settings.apart_m * 1000),
+        visit_ns=round(settings.visit_gap_s * 1e9),
         core_trips=settings.core_trips,
         max_heading_cdeg=round(settings.max_heading_deg * 100),
     )

@@ -8,7 +8,8 @@ the more they count, than around any jolt near it; and the jolts that have no ne
 peaks are found by mean shift, Cheng 1995, doi 10.1109/34.400568, and density peaks, Rodriguez and
 Laio 2014, doi 10.1126/science.1242072; here a peak is looked for among the jolts themselves and
 within a fixed distance, so that nothing depends on what lies further away.) Peaks are looked for
-again among the jolts that no peak reaches, a few times.
+again among the jolts that no peak took, a few times: those it does not reach, and the second of two
+that a car felt on one visit, for a position errs by metres and the way between two jolts does not.
 
 A car that goes round the block proves nothing, so trips count and not jolts; two jolts see each
 other only when their headings agree; comparisons are between integers, and equals are told apart
@@ -33,9 +34,12 @@ def density_clusters(
     xyz_mm: Ints,
     heading_cdeg: Ints,
     trip: Ints,
+    t_ns: Ints,
     *,
     eps_mm: int,
     reach_mm: int,
+    apart_mm: int,
+    visit_ns: int,
     core_trips: int,
     max_heading_cdeg: int,
 ) -> tuple[Ints, Bools]:
@@ -49,11 +53,16 @@ def density_clusters(
         Direction of travel, 1/100 degree.
     trip : (n,) int64
         Which trip each jolt belongs to.
+    t_ns : (n,) int64
+        When it was.
     eps_mm : int
         Two jolts within this and the limit of headings (inclusive) are neighbours. A trip weighs
         ``(1 - d²/eps²)²`` by its nearest jolt, and of neighbours one at most is a peak.
     reach_mm : int
         At least `eps_mm`: a peak takes the jolts up to here that have no nearer peak.
+    apart_mm, visit_ns : int
+        Two jolts of one trip at least so far apart within so much time are two things: a peak takes
+        the nearest of a trip, and leaves the others of that visit to another round.
     core_trips : int
         Distinct trips among a peak's neighbours, its own included.
     max_heading_cdeg : int
@@ -70,8 +79,9 @@ def density_clusters(
     with the number of pairs within reach.
 
     >>> xyz = np.array([[0, 0, 0], [900, 0, 0], [1800, 0, 0], [90_000, 0, 0]])
-    >>> density_clusters(xyz, np.zeros(4, int), np.array([1, 2, 3, 4]), eps_mm=1000, reach_mm=1500,
-    ...                  core_trips=2, max_heading_cdeg=4500)[0].tolist()
+    >>> density_clusters(xyz, np.zeros(4, int), np.array([1, 2, 3, 4]), np.zeros(4, int),
+    ...                  eps_mm=1000, reach_mm=1500, apart_mm=400, visit_ns=10, core_trips=2,
+    ...                  max_heading_cdeg=4500)[0].tolist()
     [1, 1, 1, -1]
     """
     n = len(xyz_mm)
@@ -82,9 +92,14 @@ def density_clusters(
     for _ in range(ROUNDS):
         mass, trips = _mass(near, n, eps_mm)
         peak = _peaks(near, mass, eps_mm) & (trips >= core_trips)
-        took = _join(labels, core, near, peak, eps_mm)
-        if not took.any():
+        rows, joined, d2 = _nearest(near, peak)
+        two = _another(rows, joined, d2, xyz_mm, trip, t_ns, apart_mm, visit_ns)
+        rows, joined, d2 = rows[~two], joined[~two], d2[~two]
+        if len(rows) == 0:
             break
+        labels[rows], core[rows] = joined, d2 <= eps_mm * eps_mm
+        took = np.zeros(n, np.bool_)
+        took[rows] = True
         near = near.among(~took)
     return labels, core
 
@@ -151,13 +166,26 @@ def _peaks(near: _Pairs, mass: Ints, eps_mm: int) -> Bools:
     return there & ~beaten
 
 
-def _join(labels: Ints, core: Bools, near: _Pairs, peak: Bools, eps_mm: int) -> Bools:
-    """Give rows within reach of a peak its label, and say which they are."""
+def _nearest(near: _Pairs, peak: Bools) -> tuple[Ints, Ints, Ints]:
+    """Rows within reach of a peak, their nearest one, and the squared distance, mm²."""
     seen = near.where(peak[near.b])
     order = np.lexsort((seen.b, seen.d2, seen.a))
     rows, first = np.unique(seen.a[order], return_index=True)
-    labels[rows] = seen.b[order][first]
-    core[rows] = seen.d2[order][first] <= eps_mm * eps_mm
-    took = np.zeros(len(labels), np.bool_)
-    took[rows] = True
-    return took
+    return rows, seen.b[order][first], seen.d2[order][first]
+
+
+def _another(
+    rows: Ints, peak: Ints, d2: Ints, xyz_mm: Ints, trip: Ints, t_ns: Ints, apart_mm: int,
+    visit_ns: int,
+) -> Bools:  # fmt: skip
+    """Which rows are another thing than what their trip felt nearest to the peak on that visit."""
+    order = np.lexsort((rows, d2, trip[rows], peak))
+    new = (np.diff(peak[order], prepend=-1) != 0) | (np.diff(trip[rows[order]], prepend=0) != 0)
+    starts = np.flatnonzero(new)
+    first = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
+    a, b = rows[order], rows[first]
+    two = np.zeros(len(rows), np.bool_)
+    two[order] = (np.abs(t_ns[a] - t_ns[b]) <= visit_ns) & (
+        ((xyz_mm[a] - xyz_mm[b]) ** 2).sum(axis=1) >= apart_mm * apart_mm
+    )
+    return two

@@ -14,7 +14,9 @@ from streetbump.geo import ecef_mm, from_local_m
 EPS = 5
 QUARTER = 4_500
 
-Row = tuple[int, int, int, int, int]  # x, y, z in mm, heading in 1/100 degree, trip
+APART, VISIT = 3, 10
+
+Row = tuple[int, int, int, int, int, int]  # x, y, z in mm, heading in 1/100 degree, trip, time
 
 
 def by_definition(rows: list[Row], core_trips: int, reach: int) -> tuple[list[int], list[bool]]:
@@ -43,19 +45,23 @@ def by_definition(rows: list[Row], core_trips: int, reach: int) -> tuple[list[in
             if len(nearest[i]) >= core_trips
             and all((mass[j], -j) <= (mass[i], -i) for j in free if sees(i, j, EPS))
         ]  # fmt: skip
-        for i in free:
-            near = [j for j in peaks if sees(i, j, reach)]
-            if near:
-                labels[i] = min(near, key=lambda j: (apart(i, j), j))
-                core[i] = sees(i, labels[i], EPS)
+        joins = {
+            i: min((j for j in peaks if sees(i, j, reach)), key=lambda j: (apart(i, j), j))
+            for i in free if any(sees(i, j, reach) for j in peaks)
+        }  # fmt: skip
+        for i, peak in joins.items():
+            own = [j for j in joins if joins[j] == peak and rows[j][4] == rows[i][4]]
+            first = min(own, key=lambda j: (apart(j, peak), j))
+            if apart(i, first) < APART**2 or abs(rows[i][5] - rows[first][5]) > VISIT:
+                labels[i], core[i] = peak, sees(i, peak, EPS)
     return labels, core
 
 
 def clusters(rows: list[Row], core_trips: int, reach: int = 7) -> tuple[list[int], list[bool]]:
-    table = np.array(rows, np.int64).reshape(-1, 5)
+    table = np.array(rows, np.int64).reshape(-1, 6)
     labels, core = density_clusters(
-        table[:, :3], table[:, 3], table[:, 4],
-        eps_mm=EPS, reach_mm=reach, core_trips=core_trips, max_heading_cdeg=QUARTER,
+        table[:, :3], table[:, 3], table[:, 4], table[:, 5], eps_mm=EPS, reach_mm=reach,
+        apart_mm=APART, visit_ns=VISIT, core_trips=core_trips, max_heading_cdeg=QUARTER,
     )  # fmt: skip
     return labels.tolist(), core.tolist()
 
@@ -64,7 +70,10 @@ def clusters(rows: list[Row], core_trips: int, reach: int = 7) -> tuple[list[int
 COORDINATE = st.integers(0, 12)
 HEADING = st.sampled_from([0, 1, 4_500, 4_501, 9_000, 18_000, 31_500, 35_999])
 ROWS = st.lists(
-    st.tuples(COORDINATE, COORDINATE, st.integers(0, 4), HEADING, st.integers(1, 5)), max_size=30
+    st.tuples(
+        COORDINATE, COORDINATE, st.integers(0, 4), HEADING, st.integers(1, 5), st.integers(0, 14)
+    ),
+    max_size=30,
 )
 
 
@@ -73,7 +82,7 @@ ROWS = st.lists(
        reach=st.sampled_from([5, 7, 10]))  # fmt: skip
 def test_clusters_are_those_of_the_definition(rows, core_trips, far, reach):
     """Peaks and who joins them are what the definition says, anywhere."""
-    moved = [(x - far, y + far, z, h, t) for x, y, z, h, t in rows]
+    moved = [(x - far, y + far, *rest) for x, y, *rest in rows]
     assert clusters(moved, core_trips, reach) == by_definition(rows, core_trips, reach)
 
 
@@ -89,15 +98,15 @@ def test_antimeridian_is_no_seam(points, lat):
         n = len(xy)
         # 10.3 m: no two whole metres are that far apart, so no rounding decides
         found, _ = density_clusters(
-            ecef_mm(*at), np.zeros(n, int), np.arange(n), eps_mm=10_300, reach_mm=15_200,
-            core_trips=3, max_heading_cdeg=QUARTER,
+            ecef_mm(*at), np.zeros(n, int), np.arange(n), np.zeros(n, int), eps_mm=10_300,
+            reach_mm=15_200, apart_mm=4_000, visit_ns=1, core_trips=3, max_heading_cdeg=QUARTER,
         )  # fmt: skip
         labels.append((found >= 0).tolist())
     assert labels[0] == labels[1]
 
 
-def row(x: int, trip: int, heading: int = 0) -> Row:
-    return (x, 0, 0, heading, trip)
+def row(x: int, trip: int, heading: int = 0, t: int = 0) -> Row:
+    return (x, 0, 0, heading, trip, t)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +158,7 @@ def test_a_jolt_goes_to_its_nearest_peak(x, label):
 
 def test_a_busy_chain_keeps_its_holes_apart():
     """Two places that many trips felt stay two, though jolts in between hang them together."""
-    crowd = [row(x, trip) for x in range(0, 24, 3) for trip in (1, 2)]
+    crowd = [row(x, trip, t=99 * x) for x in range(0, 24, 3) for trip in (1, 2)]
     holes = [row(x, trip) for x in (4, 18) for trip in range(3, 9)]
     labels, _ = clusters([*crowd, *holes], 2)
     left, right = labels[len(crowd)], labels[-1]
@@ -157,8 +166,27 @@ def test_a_busy_chain_keeps_its_holes_apart():
     assert labels[len(crowd) :] == [left] * 6 + [right] * 6
 
 
+PAIR = [row(x, trip, t=x) for trip in range(1, 9) for x in (trip % 3, trip % 3 + 4)]
+"""Eight cars that jolt twice, 4 apart, each placed a little differently."""
+
+
+def test_two_jolts_of_a_visit_are_two_things():
+    """What every car feels as two jolts within eps is two clusters, the first and the second."""
+    labels, _ = clusters(PAIR, 2)
+    first, second = labels[0::2], labels[1::2]
+    assert len(set(first)) == len(set(second)) == 1
+    assert first[0] != second[0]
+    assert NOISE not in labels
+
+
+def test_jolts_of_two_visits_are_one_thing():
+    """A car that comes again feels the same thing, wherever its phone puts it."""
+    later = [(*r[:5], r[5] * (VISIT + 1)) for r in PAIR]
+    assert len(set(clusters(later, 2)[0])) == 1
+
+
 def test_what_no_peak_reaches_is_looked_at_again():
     """Beyond the reach of a peak there may be another, which stood in the first one's shade."""
-    weak = [row(8, 1), row(8, 2), row(4, 3)]
+    weak = [row(8, 1), row(8, 2), row(4, 9)]
     strong = [row(0, trip) for trip in range(1, 9)]
     assert clusters([*strong, *weak], 2)[0] == [0] * 8 + [8, 8, 0]
