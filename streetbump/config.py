@@ -21,6 +21,10 @@ from streetbump.errors import ConfigError
 BIN_HALF_DIAGONAL_M = 16.0
 """From the middle of a pass bin (22 m square) to its corner, m."""
 
+ROUNDS = 3
+"""How often a clustering looks for the middles of clusters. Chosen by us: what a third round leaves
+is seen by too few. Here, because the halo of a cell depends on it."""
+
 SHIPPED_SETTINGS = "settings-1.toml"
 
 
@@ -75,14 +79,15 @@ class ClusterSettings(_Strict, frozen=True):
     eps_m: Annotated[float, Meta(gt=0, le=100)]  # jolts this near may be one defect
     core_trips: Annotated[int, Meta(ge=2)]  # distinct trips around a core, its own included
     max_heading_deg: Annotated[float, Meta(gt=0, le=180)]  # opposite lanes are other evidence
-    max_extent_m: Annotated[float, Meta(gt=0)]  # no defect is longer: chains are cut down
+    join_m: Annotated[float, Meta(gt=0, le=100)]  # how far from a cluster's middle its jolts lie
+    apart_m: Annotated[float, Meta(gt=0, le=100)]  # two jolts of one visit so far apart are two
+    max_extent_m: Annotated[float, Meta(gt=0)]  # a stretch: jolts of one trip this near each other
+    rough_jolts: Annotated[int, Meta(ge=2)]  # so many within that, ahead and behind
     pass_radius_m: Annotated[float, Meta(gt=0)]  # bins this near count as driving past
     visit_gap_s: Annotated[float, Meta(gt=0)]  # a later return to the place is another pass
     max_pos_err_m: Annotated[float, Meta(gt=0)]  # worse placed jolts join no cluster
     min_score: Annotated[float, Meta(gt=0)]  # weaker jolts join no cluster
     credible: Annotated[float, Meta(gt=0, lt=1)]  # of every stated interval
-    effective_passes: Annotated[float, Meta(ge=1)]  # hits of one place are not independent
-    obstacle_odds: Annotated[float, Meta(ge=1)]  # how much a listed obstacle favours its class
     reference_speed_ms: Annotated[float, Meta(gt=0)]  # of the reference car
     speed_exponent: Annotated[float, Meta(ge=0, le=2)]  # jolt ~ speed to this power
     unsure_below: Annotated[float, Meta(ge=0, le=1)]
@@ -95,7 +100,8 @@ class ClusterSettings(_Strict, frozen=True):
     @property
     def halo_m(self) -> float:
         """How far beyond a cell its clusters can depend on anything, m (docs/decisions)."""
-        return self.max_extent_m + max(self.max_extent_m + 4 * self.eps_m, self.reach_m)
+        labels = ROUNDS * (self.join_m + 2 * self.eps_m)
+        return self.join_m + max(labels, self.join_m + self.reach_m, self.max_extent_m)
 
 
 class FlagSettings(_Strict, frozen=True):
@@ -221,7 +227,7 @@ def _check_order(s: Settings, where: str) -> None:
         ("detect.off_ratio", s.detect.off_ratio, "detect.on_ratio", s.detect.on_ratio),
         ("door.trim_min_m", s.door.trim_min_m, "door.trim_max_m", s.door.trim_max_m),
         ("door.trim_floor_m", s.door.trim_floor_m, "door.trim_min_m", s.door.trim_min_m),
-        ("cluster.eps_m", s.cluster.eps_m, "cluster.max_extent_m", s.cluster.max_extent_m),
+        ("cluster.eps_m", s.cluster.eps_m, "cluster.join_m", s.cluster.join_m),
     )
     for low_name, low, high_name, high in pairs:
         if low > high:

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump import cluster, detect
+from streetbump.cluster.kinds import load_place_model
 from streetbump.cluster.life import Filed, lived, presence, votes_at
 from streetbump.cluster.match import points_of
 from streetbump.cluster.places import Place, follow
@@ -163,7 +164,7 @@ class Work:
 def generation_parts(settings: Settings) -> tuple[str, str, str]:
     """Content key, algorithm and model digest of what this version computes with `settings`."""
     algorithm = f"{detect.ALGORITHM}+{cluster.ALGORITHM}"
-    digest = load_model().digest
+    digest = f"{load_model().digest}+{load_place_model().digest}"
     return generation_key(settings, algorithm=algorithm, model=digest), algorithm, digest
 
 
@@ -464,6 +465,7 @@ def _cluster(store: Store, work: Work, now_ns: int) -> Progress:
         owned=owned,
         generation=work.generation.content,
         settings=s.cluster,
+        model=load_place_model(),
     )
     work.checkpoint("clusters computed")
     store.commit_clusters(

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from streetbump.config import (
+    ROUNDS,
     SHIPPED_SETTINGS,
     DetectSettings,
     Settings,
@@ -90,7 +91,7 @@ def test_a_mistake_is_named(text, said):
         ("[detect]\noff_ratio = 5.0\non_ratio = 4.0",
          r"detect.off_ratio: must not be above detect.on_ratio \(got 5.0 > 4.0\)"),
         ("[door]\ntrim_min_m = 600.0", r"door.trim_min_m: must not be above door.trim_max_m"),
-        ("[cluster]\nmax_extent_m = 5.0", r"cluster.eps_m: must not be above cluster.max_extent_m"),
+        ("[cluster]\njoin_m = 5.0", r"cluster.eps_m: must not be above cluster.join_m"),
     ],
     ids=["hysteresis", "trimming", "extent"],
 )  # fmt: skip
@@ -118,9 +119,10 @@ def test_settings_are_frozen():
 
 
 def test_the_halo_covers_what_a_cluster_depends_on():
-    """The halo holds the longest cluster, a chain of neighbours beyond it, and its passes."""
+    """The halo holds a cluster, each round's neighbours beyond it, and its passes."""
     c = SHIPPED.cluster
-    assert c.halo_m >= c.max_extent_m + 2 * c.eps_m  # design, section 4
+    assert c.halo_m >= c.join_m + ROUNDS * (c.join_m + 2 * c.eps_m)
+    assert c.halo_m >= 2 * c.join_m + c.reach_m
     assert c.reach_m >= c.pass_radius_m
 
 

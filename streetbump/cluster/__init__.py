@@ -7,11 +7,12 @@ whatever the order of rows, the cells they are stored in, or what was computed b
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from streetbump.cluster import evidence, match
+from streetbump.cluster import evidence, kinds, match
 from streetbump.cluster.density import NOISE, density_clusters
 from streetbump.cluster.priority import priority
 from streetbump.config import ClusterSettings
@@ -32,10 +33,10 @@ from streetbump.model import (
     classify_rows,
 )
 
-ALGORITHM = "cluster-4"
+ALGORITHM = "cluster-5"
 """Changes whenever the same settings would give other clusters: part of the generation's key."""
 
-__all__ = ["ALGORITHM", "cluster_region"]
+__all__ = ["ALGORITHM", "Examined", "cluster_region", "examine"]
 
 
 def cluster_region(
@@ -47,6 +48,7 @@ def cluster_region(
     owned: Ints | None,
     generation: str,
     settings: ClusterSettings,
+    model: kinds.PlaceModel,
 ) -> Clustering:
     """The clusters and rough stretches of a region.
 
@@ -59,40 +61,101 @@ def cluster_region(
         Storage cells whose clusters are wanted; None means all.
     generation : str
         Goes into the clusters' ids.
+    model : PlaceModel
+        What tells potholes from the rest (:func:`streetbump.cluster.kinds.load_place_model`).
 
     Returns
     -------
     Clustering
         Sorted by cluster id, and by bin; empty tables when nothing is known.
     """
+    found, stretches = examine(bumps, passes, trips, obstacles, owned=owned, settings=settings)
+    if found is None:
+        return Clustering(CLUSTERS.empty(), MEMBERS.empty(), stretches)
+    return Clustering(*_describe(found, generation, settings, model), stretches)
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """What the jolts of each cluster say before it is judged what it is.
+
+    `hits` are rows of ``BUMPS`` by cluster, trip and sequence, `core` whether each is one; `cell`
+    is that of each cluster's owner. `tally` and `severity` are columns of ``CLUSTERS``; `x` is what
+    the model weighs; `listed` are the known obstacles near by, rows of `known`, and `nearness` how
+    near one of each class is, (n, 8).
+    """
+
+    hits: pd.DataFrame
+    core: Bools
+    g: evidence.Groups
+    cell: Ints
+    at: evidence.Centres
+    tally: dict[str, np.ndarray]
+    votes: evidence.Votes
+    severity: tuple[Floats, ...]
+    x: Floats
+    known: pd.DataFrame
+    listed: match.Matches
+    nearness: Floats
+
+
+def examine(
+    bumps: pd.DataFrame,
+    passes: pd.DataFrame,
+    trips: pd.DataFrame,
+    obstacles: pd.DataFrame,
+    *,
+    owned: Ints | None,
+    settings: ClusterSettings,
+) -> tuple[Examined | None, pd.DataFrame]:
+    """The clusters of a region before they are judged (None without any), and its stretches.
+
+    Parameters are those of :func:`cluster_region`.
+    """
     BUMPS.check(bumps), PASSES.check(passes), TRIPS.check(trips), OBSTACLES.check(obstacles)
     usable = _usable(bumps, settings=settings)
-    labels, core, long = _label(usable, settings=settings)
-    stretches = _stretches(usable[long], owned=owned, settings=settings)
-    # A label is the row of the cluster's first core: its owner, whose cell stores the cluster.
+    labels, core = _label(usable, settings=settings)
+    # A label is the row of the cluster's peak: its owner, whose cell stores the cluster.
     cell = cell_of(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy())[labels]
-    rows = np.flatnonzero(~long & _is_owned(cell, owned))
+    rough = _is_stretch(usable, labels, settings=settings)
+    stretches = _stretches(usable[rough], owned=owned, settings=settings)
+    rows = np.flatnonzero(~rough & _is_owned(cell, owned))
     rows = rows[np.lexsort((rows, labels[rows]))]
     if len(rows) == 0:
-        return Clustering(CLUSTERS.empty(), MEMBERS.empty(), stretches)
-    grouped = _Grouped(
-        usable.iloc[rows].reset_index(drop=True), core[rows], cell[rows], labels[rows]
+        return None, stretches
+    hits, who = usable.iloc[rows].reset_index(drop=True), _Who(trips)
+    voter = who.voter(hits["trip_key"].to_numpy())
+    g = evidence.groups(labels[rows], voter, hits["weight"].to_numpy())
+    at = evidence.centres(hits, g)
+    tally = _tally(hits, g, at.lon_deg, who)
+    visits = evidence.find_visits(hits, g.number, at, passes, s=settings)
+    dated = who.dated(visits.trip)
+    day = np.where(dated, evidence.solar_day(visits.t_ns, at.lon_deg[visits.cluster]), 0)
+    votes = evidence.tally(visits, who.voter(visits.trip), day, dated, n=len(g.starts))
+    log_jolt = evidence.reference_jolt(hits, s=settings)
+    known = obstacles.sort_values("obstacle_id").reset_index(drop=True)
+    listed = match.in_force(
+        match.match(at, known, reach_m=settings.reach_m),
+        known,
+        first_ns=tally["first_seen_utc_ns"],
+        last_ns=tally["last_seen_utc_ns"],
     )
-    return Clustering(
-        *_describe(grouped, passes, trips, obstacles, generation, settings), stretches
+    other = kinds.opposite(at, usable, passes, s=settings)
+    found = Examined(
+        hits=hits,
+        core=core[rows],
+        g=g,
+        cell=cell[rows][g.starts],
+        at=at,
+        tally=tally,
+        votes=votes,
+        severity=evidence.severity(hits, log_jolt, g, credible=settings.credible),
+        x=kinds.features(hits, g, log_jolt, visits, votes, other),
+        known=known,
+        listed=listed,
+        nearness=match.listed_classes(listed, known, at.pos_err_m),
     )
-
-
-class _Grouped:
-    """Jolts sorted by cluster, trip and sequence, and where each cluster begins."""
-
-    def __init__(self, hits: pd.DataFrame, core: Bools, cell: Ints, label: Ints) -> None:
-        self.hits, self.core = hits, core
-        self.starts = evidence.group_starts(label)
-        self.number = np.repeat(
-            np.arange(len(self.starts)), np.diff(np.append(self.starts, len(hits)))
-        )
-        self.cell = cell[self.starts]
+    return found, stretches
 
 
 def _usable(bumps: pd.DataFrame, *, settings: ClusterSettings) -> pd.DataFrame:
@@ -107,21 +170,49 @@ def _usable(bumps: pd.DataFrame, *, settings: ClusterSettings) -> pd.DataFrame:
     return bumps[keep].sort_values(["trip_key", "seq"]).reset_index(drop=True)
 
 
-def _label(usable: pd.DataFrame, *, settings: ClusterSettings) -> tuple[Ints, Bools, Bools]:
-    """Cluster label per jolt, cores, and what lies along a rough stretch.
-
-    A lone jolt is a cluster of its own.
-    """
-    labels, core, along = density_clusters(
+def _label(usable: pd.DataFrame, *, settings: ClusterSettings) -> tuple[Ints, Bools]:
+    """Cluster label per jolt, and cores. A lone jolt is a cluster of its own."""
+    labels, core = density_clusters(
         ecef_mm(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy()),
         np.rint(usable["heading_deg"].to_numpy() * 100).astype(np.int64),
         usable["trip_key"].to_numpy(),
+        usable["t_utc_ns"].to_numpy(),
         eps_mm=round(settings.eps_m * 1000),
+        reach_mm=round(settings.join_m * 1000),
+        apart_mm=round(settings.apart_m * 1000),
+        visit_ns=round(settings.visit_gap_s * 1e9),
         core_trips=settings.core_trips,
         max_heading_cdeg=round(settings.max_heading_deg * 100),
-        max_extent_mm=round(settings.max_extent_m * 1000),
     )
-    return np.where(labels == NOISE, np.arange(len(labels)), labels), core, along
+    return np.where(labels == NOISE, np.arange(len(labels)), labels), core
+
+
+def _is_stretch(usable: pd.DataFrame, labels: Ints, *, settings: ClusterSettings) -> Bools:
+    """Which jolts belong to clusters on a rough stretch: who jolts there jolts again and again.
+
+    A defect gives a car one jolt, or two with its neighbour. Where most trips of a cluster jolt
+    ``rough_jolts`` times within ``max_extent_m`` of it, ahead or behind, it is no defect.
+    """
+    again = _jolts_around(usable, settings=settings)
+    members = np.bincount(labels, minlength=len(labels))
+    often = np.bincount(labels, weights=again >= settings.rough_jolts, minlength=len(labels))
+    return (2 * often > members)[labels]
+
+
+def _jolts_around(usable: pd.DataFrame, *, settings: ClusterSettings) -> Ints:
+    """How many jolts of the same trip and visit lie around each, its own included."""
+    xyz = ecef_mm(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy())
+    trip, t_ns = usable["trip_key"].to_numpy(), usable["t_utc_ns"].to_numpy()
+    limit_mm, gap_ns = round(settings.max_extent_m * 1000), round(settings.visit_gap_s * 1e9)
+    count = np.ones(len(usable), np.int64)
+    for step in range(1, len(usable)):  # as many as a trip jolts within visit_gap_s
+        visit = (trip[step:] == trip[:-step]) & (t_ns[step:] - t_ns[:-step] <= gap_ns)
+        if not visit.any():
+            break
+        near = visit & (((xyz[step:] - xyz[:-step]) ** 2).sum(axis=1) <= limit_mm**2)
+        count[:-step] += near
+        count[step:] += near
+    return count
 
 
 def _is_owned(cells: Ints, owned: Ints | None) -> Bools:
@@ -152,57 +243,33 @@ def _stretches(
             "heading_sector": sector[starts],
             "n_trips": np.diff(np.append(np.searchsorted(trips, starts), len(trips))),
             "jolts": np.diff(np.append(starts, len(bins))),
-            "severity": evidence.severity(jolts, starts, s=settings)[0],
+            "severity": np.exp(_median(evidence.reference_jolt(jolts, s=settings), starts)),
         }
     )
 
 
 def _describe(
-    g: _Grouped,
-    passes: pd.DataFrame,
-    trips: pd.DataFrame,
-    obstacles: pd.DataFrame,
-    generation: str,
-    settings: ClusterSettings,
+    found: Examined, generation: str, settings: ClusterSettings, model: kinds.PlaceModel
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The evidence of every cluster (``CLUSTERS``), and who its members are (``MEMBERS``)."""
-    n = len(g.starts)
-    who = _Who(trips)
-    at = evidence.centres(g.hits, g.starts)
-    known = obstacles.sort_values("obstacle_id").reset_index(drop=True)
-    tally = _tally(g, at.lon_deg, who)
-    found = match.in_force(
-        match.match(at, known, reach_m=settings.reach_m),
-        known,
-        first_ns=tally["first_seen_utc_ns"],
-        last_ns=tally["last_seen_utc_ns"],
-    )
-    listed = match.listed_classes(found, known, n=n)
-    p = evidence.class_posterior(g.hits, g.starts, listed, s=settings)
+    hits, g, at, votes, known = found.hits, found.g, found.at, found.votes, found.known
+    p = kinds.class_posterior(found.x, found.nearness, model)
+    rate = kinds.hit_rate(votes, found.x, p, model, credible=settings.credible)
+    level, level_lo, level_hi = found.severity
     classes = [c.value for c in classify_rows(p, unsure_below=settings.unsure_below)]
-    explained = match.explained_by(found, known, classes)
+    explained = match.explained_by(found.listed, known, classes)
     revision = dict(zip(known["obstacle_id"], known["revision"], strict=True))
-    visits = evidence.find_visits(g.hits, g.number, at, passes, s=settings)
-    day = evidence.solar_day(visits.t_ns, at.lon_deg[visits.cluster])
-    rate = evidence.hit_rate(
-        visits,
-        who.voter(visits.trip),
-        np.where(who.dated(visits.trip), day, 0),
-        n=n,
-        credible=settings.credible,
-    )
-    level, level_lo, level_hi = evidence.severity(g.hits, g.starts, s=settings)
-    ids = _cluster_ids(g.hits, g.starts, generation)
+    ids = _cluster_ids(hits, g.starts, generation)
     clusters = CLUSTERS.build(
         {
             "cluster_id": ids,
-            "cell": g.cell,
+            "cell": found.cell,
             "lat_deg": at.lat_deg,
             "lon_deg": at.lon_deg,
             "pos_err_m": at.pos_err_m,
             "heading_deg": at.heading_deg,
-            "hits": rate.hits,
-            "passes": rate.passes,
+            "hits": votes.hits,
+            "passes": votes.passes,
             "hit_rate": rate.mean,
             "hit_rate_lo": rate.lo,
             "hit_rate_hi": rate.hi,
@@ -212,30 +279,35 @@ def _describe(
             "severity_lo": level_lo,
             "severity_hi": level_hi,
             "priority": priority(
-                rate.voted,
-                rate.passed,
+                votes.voted,
+                votes.passed,
                 level,
                 level_lo,
-                np.bincount(g.number, minlength=n).astype(np.float64),
+                np.bincount(g.number, minlength=len(g.starts)).astype(np.float64),
                 credible=settings.credible,
             ),
             "obstacle_id": explained,
             "obstacle_revision": [revision[o] if o else 0 for o in explained],
-            **tally,
+            **found.tally,
         }
     )
     members = MEMBERS.build(
         {
             "cluster_id": [ids[k] for k in g.number.tolist()],
-            "trip_key": g.hits["trip_key"].to_numpy(),
-            "seq": g.hits["seq"].to_numpy(),
-            "core": g.core,
+            "trip_key": hits["trip_key"].to_numpy(),
+            "seq": hits["seq"].to_numpy(),
+            "core": found.core,
         }
     )
     return (
         clusters.sort_values("cluster_id").reset_index(drop=True),
         members.sort_values(["cluster_id", "trip_key", "seq"]).reset_index(drop=True),
     )
+
+
+def _median(values: Floats, starts: Ints) -> Floats:
+    number = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(values))))
+    return evidence.Groups(starts, number, np.ones(len(values))).median(values)
 
 
 def _cluster_ids(hits: pd.DataFrame, starts: Ints, generation: str) -> list[str]:
@@ -257,8 +329,8 @@ class _Who:
         self._keys = ordered["trip_key"].to_numpy()
         named = ordered["device"].notna().to_numpy()
         code, _ = pd.factorize(ordered["device"], sort=True)
-        # Devices from 0 up, unnamed trips each a voter of its own from -2 down.
-        self._voter = np.where(named, code, -2 - np.arange(len(code)))
+        # Devices from 0 up. All trips that name none are one voter: any number of them can be made.
+        self._voter = np.where(named, code, -1)
         self._named = named
         self._dated = ordered["dated"].to_numpy()
         self._synthetic = ordered["synthetic"].to_numpy()
@@ -279,26 +351,20 @@ class _Who:
         return self._synthetic[self._at(trip)]
 
 
-def _tally(g: _Grouped, lon_deg: Floats, who: _Who) -> dict[str, np.ndarray]:
+def _tally(
+    hits: pd.DataFrame, g: evidence.Groups, lon_deg: Floats, who: _Who
+) -> dict[str, np.ndarray]:
     """Distinct trips, devices and days of each cluster's hits, and when they were."""
-    trip, t_ns = g.hits["trip_key"].to_numpy(), g.hits["t_utc_ns"].to_numpy()
+    trip, t_ns = hits["trip_key"].to_numpy(), hits["t_utc_ns"].to_numpy()
     n = len(g.starts)
     named, dated = who.named(trip), who.dated(trip)
     day = evidence.solar_day(t_ns, lon_deg[g.number])
-    far = np.iinfo(np.int64).max
-    first = np.minimum.reduceat(np.where(dated, t_ns, far), g.starts)
+    first = np.minimum.reduceat(np.where(dated, t_ns, evidence.FAR_NS), g.starts)
     return {
-        "n_trips": _distinct(g.number, trip, n),
-        "n_devices": _distinct(g.number[named], who.voter(trip[named]), n),
-        "n_days": _distinct(g.number[named & dated], day[named & dated], n),
+        "n_trips": kinds.distinct(g.number, trip, n),
+        "n_devices": kinds.distinct(g.number[named], who.voter(trip[named]), n),
+        "n_days": kinds.distinct(g.number[named & dated], day[named & dated], n),
         "synthetic": np.logical_or.reduceat(who.synthetic(trip), g.starts),
-        "first_seen_utc_ns": np.where(first == far, -1, first),
+        "first_seen_utc_ns": np.where(first == evidence.FAR_NS, -1, first),
         "last_seen_utc_ns": np.maximum.reduceat(np.where(dated, t_ns, -1), g.starts),
     }
-
-
-def _distinct(group: Ints, value: Ints, n: int) -> Ints:
-    """How many distinct values each of `n` groups holds."""
-    order = np.lexsort((value, group))
-    starts = evidence.group_starts(group[order], value[order])
-    return np.bincount(group[order][starts], minlength=n)

@@ -14,19 +14,39 @@ import pandas as pd
 
 from streetbump.config import ClusterSettings
 from streetbump.geo import bin_centre, ecef_mm, from_local_m, heading_difference_deg, local_m
-from streetbump.model import CLASSES, P_COLUMNS, Floats, Ints
+from streetbump.model import CLASSES, Bools, Floats, Ints
 
 NS_PER_DAY = 86_400_000_000_000
+FAR_NS = np.iinfo(np.int64).max
 
-SHARED_ERROR_M = 1.0
-"""What averaging over cars cannot remove: receivers of one street share errors, m. Ours."""
+ALIKE = 0.25
+"""How alike two passes of one phone over one place are, beyond what all passes share: so many of
+its passes count as four at most. Chosen by us: no phone shall decide by itself."""
 
-CAR_SPREAD = 0.4
-"""Spread of the log of one jolt between cars and phones at one place. Chosen by us until it is
-calibrated from shared sites; a measured spread above it is used instead."""
+SPREAD_M, CLAIMED, FEW = 5.5, 0.45, 2.0
+"""Standard deviation of a jolt's place along or across the street, m, is ``hypot(SPREAD_M,
+CLAIMED · pos_err_m)``: phones err by 5 m whatever they claim, and their claims are off by up to 2
+either way. The variance of a mean of n is taken ``1 + FEW / n`` times as large: what has few jolts
+is partly somebody else's. Measured on a simulated town (docs/decisions/clusters-and-places.md)."""
 
-P_FLOOR = 1e-3
-"""No single jolt may exclude a class altogether."""
+SHARED_ERROR_M = 0.9
+"""What averaging over cars cannot remove, m per axis: where wheels meet a hole of a metre or two,
+where in the lane people drive, how late all receivers are. Measured on simulated towns."""
+
+USUAL_SPEED_MS = 8.0
+"""Taken where a jolt has no speed, m/s: what people drive in town. Chosen by us."""
+
+OUTLYING = 1.5
+"""Jolts further off than this many standard deviations pull with that of one only (Huber 1964, doi
+10.1214/aoms/1177703732; 1.345 is usual)."""
+
+SCORE_MS2 = 1.15
+"""A score of 1 as the jolt of the reference car at the reference speed, m/s²: the median over 4,568
+jolts at 344 potholes of two simulated towns (1.13 and 1.17)."""
+
+CAR_SPREAD = 0.37
+"""Spread of the log of one jolt's severity between cars and phones at one place, measured there; a
+measured spread of the place itself above it is used instead."""
 
 
 def group_starts(*keys: Ints) -> Ints:
@@ -54,9 +74,58 @@ def solar_day(t_utc_ns: Ints, lon_deg: Floats) -> Ints:
     return (t_utc_ns + offset_ns) // NS_PER_DAY
 
 
+def votes(cluster: Ints, voter: Ints, weight: Floats) -> Floats:
+    """What each row counts when the rows of one voter in one cluster resemble each other.
+
+    n of them count as ``n / (1 + ALIKE (n - 1))``, never as ``1 / ALIKE`` or more: nobody gains
+    much by driving round the block, and no phone decides by itself.
+
+    >>> votes(np.array([0, 0, 0]), np.array([7, 7, 8]), np.ones(3)).tolist()
+    [0.8, 0.8, 1.0]
+    """
+    order = np.lexsort((voter, cluster))
+    starts = group_starts(cluster[order], voter[order])
+    size = np.diff(np.append(starts, len(order)))
+    count = np.empty(len(order), np.int64)
+    count[order] = np.repeat(size, size)
+    return weight / (1 + ALIKE * (count - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Rows sorted by cluster: where each cluster begins, and each row's cluster and votes."""
+
+    starts: Ints
+    number: Ints
+    votes: Floats
+
+    def sum(self, values: Floats) -> Floats:
+        """Sum of each cluster, of columns where there are several."""
+        return np.add.reduceat(values, self.starts, axis=0)
+
+    def mean(self, values: Floats) -> Floats:
+        """Mean over the votes of each cluster, of columns where there are several."""
+        votes = self.votes if values.ndim == 1 else self.votes[:, None]
+        return self.sum(votes * values) / self.sum(votes)
+
+    def median(self, values: Floats) -> Floats:
+        """The plain median of each cluster."""
+        ordered = values[np.lexsort((values, self.number))]
+        count = np.diff(np.append(self.starts, len(values)))
+        low, high = self.starts + (count - 1) // 2, self.starts + count // 2
+        return (ordered[low] + ordered[high]) / 2
+
+
+def groups(cluster: Ints, voter: Ints, weight: Floats) -> Groups:
+    """Rows that come sorted by cluster, grouped."""
+    starts = group_starts(cluster)
+    number = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(cluster))))
+    return Groups(starts, number, votes(number, voter, weight))
+
+
 @dataclass(frozen=True, eq=False)
 class Centres:
-    """Weighted mean position of each cluster, its standard error, and the mean heading."""
+    """Position of each cluster, its standard error (of one axis), and the mean heading."""
 
     lat_deg: Floats
     lon_deg: Floats
@@ -64,36 +133,41 @@ class Centres:
     heading_deg: Floats
 
 
-def centres(hits: pd.DataFrame, starts: Ints) -> Centres:
-    """Position and heading of each cluster from its jolts, weighted by 1/error².
+def centres(hits: pd.DataFrame, g: Groups) -> Centres:
+    """Position and heading of each cluster from its jolts (rows of ``BUMPS``).
 
-    `hits` are rows of ``BUMPS`` sorted by cluster; `starts` says where each cluster begins.
+    Along and across the street each a mean weighted by votes and 1/error², in which far jolts
+    pull no more than those at `OUTLYING` deviations. The error is that of the mean of as many
+    votes, and `SHARED_ERROR_M`.
     """
     lat, lon = hits["lat_deg"].to_numpy(), hits["lon_deg"].to_numpy()
-    count = np.diff(np.append(starts, len(lat)))
-    lat0, lon0 = np.repeat(lat[starts], count), np.repeat(lon[starts], count)
-    weight = 1.0 / np.maximum(hits["pos_err_m"].to_numpy(), 0.5) ** 2
-    total = np.add.reduceat(weight, starts)
-    east, north = _offsets_m(lat, lon, lat0, lon0)
-    mean_e = np.add.reduceat(weight * east, starts) / total
-    mean_n = np.add.reduceat(weight * north, starts) / total
-    at = [
-        from_local_m(e, n, lat0_deg=float(la), lon0_deg=float(lo))
-        for e, n, la, lo in zip(mean_e, mean_n, lat[starts], lon[starts], strict=True)
-    ]  # one step per cluster
-    heading = np.radians(hits["heading_deg"].to_numpy())
-    mean_heading = np.degrees(
-        np.arctan2(
-            np.add.reduceat(weight * np.sin(heading), starts),
-            np.add.reduceat(weight * np.cos(heading), starts),
-        )
-    )
+    lat0, lon0 = lat[g.starts], lon[g.starts]
+    east, north = _offsets_m(lat, lon, lat0[g.number], lon0[g.number])
+    psi = np.radians(hits["heading_deg"].to_numpy())
+    heading = np.arctan2(g.mean(np.sin(psi)), g.mean(np.cos(psi)))
+    sin, cos = np.sin(heading), np.cos(heading)
+    variance = SPREAD_M**2 + (CLAIMED * hits["pos_err_m"].to_numpy()) ** 2
+    s, c = sin[g.number], cos[g.number]
+    along = _robust_mean(east * s + north * c, variance, g)
+    right = _robust_mean(east * c - north * s, variance, g)
+    voted = g.sum(g.votes)
+    lat_deg, lon_deg = _moved(lat0, lon0, along * sin + right * cos, along * cos - right * sin)
     return Centres(
-        lat_deg=np.array([float(p[0]) for p in at]),
-        lon_deg=np.array([float(p[1]) for p in at]),
-        pos_err_m=np.hypot(1.0 / np.sqrt(total), SHARED_ERROR_M),
-        heading_deg=mean_heading % 360.0,
+        lat_deg=lat_deg,
+        lon_deg=lon_deg,
+        pos_err_m=np.sqrt(g.mean(variance) / voted * (1 + FEW / voted) + SHARED_ERROR_M**2),
+        heading_deg=np.degrees(heading) % 360.0,
     )
+
+
+def _robust_mean(x: Floats, variance: Floats, g: Groups) -> Floats:
+    """Mean of each cluster, by four steps from the median."""
+    mean = g.median(x)
+    for _ in range(4):
+        off = np.abs(x - mean[g.number]) / np.sqrt(variance)
+        weight = g.votes / variance * np.minimum(1.0, OUTLYING / np.maximum(off, 1e-9))
+        mean = g.sum(weight * x) / g.sum(weight)
+    return mean
 
 
 def _offsets_m(lat: Floats, lon: Floats, lat0: Floats, lon0: Floats) -> tuple[Floats, Floats]:
@@ -102,11 +176,18 @@ def _offsets_m(lat: Floats, lon: Floats, lat0: Floats, lon0: Floats) -> tuple[Fl
     return east * np.cos(np.radians(lat0)), north
 
 
+def _moved(lat0: Floats, lon0: Floats, east_m: Floats, north_m: Floats) -> tuple[Floats, Floats]:
+    """The inverse of :func:`_offsets_m`."""
+    lat, lon = from_local_m(east_m / np.cos(np.radians(lat0)), north_m, lat0_deg=0.0, lon0_deg=0.0)
+    return lat0 + lat, (lon0 + lon + 180.0) % 360.0 - 180.0
+
+
 @dataclass(frozen=True, eq=False)
 class Visits:
     """Times a car drove past a cluster, sorted by cluster, trip and time.
 
-    `cluster` is the cluster's number; `hit` whether the car jolted; `weight` what it counts.
+    `cluster` is the cluster's number; `hit` whether the car jolted; `weight` what it counts;
+    `log_speed` the mean logarithm of its speed (m/s) while it was near.
     """
 
     cluster: Ints
@@ -114,6 +195,7 @@ class Visits:
     t_ns: Ints
     hit: Floats
     weight: Floats
+    log_speed: Floats
 
 
 def find_visits(
@@ -124,13 +206,16 @@ def find_visits(
     The bins near a cluster and the jolts in it are put on one time line per trip; a pause longer
     than ``visit_gap_s`` begins another visit. So there are never more hits than passes.
     """
-    cluster, row = _passes_near(at, passes, s=s)
+    cluster, row = passes_near(at, passes, s=s)
     events = {
         "cluster": np.concatenate((cluster, hit_cluster)),
         "trip": np.concatenate((passes["trip_key"].to_numpy()[row], hits["trip_key"].to_numpy())),
         "t_ns": np.concatenate((passes["t_utc_ns"].to_numpy()[row], hits["t_utc_ns"].to_numpy())),
         "hit": np.concatenate((np.zeros(len(row)), np.ones(len(hits)))),
         "weight": np.concatenate((passes["weight"].to_numpy()[row], hits["weight"].to_numpy())),
+        "log_speed": log_speed(
+            np.concatenate((passes["speed_ms"].to_numpy()[row], hits["speed_ms"].to_numpy()))
+        ),
     }
     order = np.lexsort((events["hit"], events["t_ns"], events["trip"], events["cluster"]))
     events = {name: column[order] for name, column in events.items()}
@@ -139,17 +224,24 @@ def find_visits(
     starts = group_starts(events["cluster"], events["trip"], np.cumsum(pause))
     if len(starts) == 0:
         none = np.empty(0, np.int64)
-        return Visits(none, none, none, np.empty(0), np.empty(0))
+        return Visits(none, none, none, np.empty(0), np.empty(0), np.empty(0))
     return Visits(
         cluster=events["cluster"][starts],
         trip=events["trip"][starts],
         t_ns=events["t_ns"][starts],
         hit=np.maximum.reduceat(events["hit"], starts),
         weight=np.maximum.reduceat(events["weight"], starts),
+        log_speed=np.add.reduceat(events["log_speed"], starts)
+        / np.diff(np.append(starts, len(order))),
     )
 
 
-def _passes_near(at: Centres, passes: pd.DataFrame, *, s: ClusterSettings) -> tuple[Ints, Ints]:
+def log_speed(speed_ms: Floats) -> Floats:
+    """Logarithm of a speed of at least 1 m/s; an unknown one is `USUAL_SPEED_MS`."""
+    return np.log(np.maximum(np.where(np.isfinite(speed_ms), speed_ms, USUAL_SPEED_MS), 1.0))
+
+
+def passes_near(at: Centres, passes: pd.DataFrame, *, s: ClusterSettings) -> tuple[Ints, Ints]:
     """Pairs of cluster number and row of `passes` that go by it, near and the same way."""
     none = np.empty(0, np.int64)
     if len(passes) == 0 or len(at.lat_deg) == 0:
@@ -174,101 +266,80 @@ def _passes_near(at: Centres, passes: pd.DataFrame, *, s: ClusterSettings) -> tu
 
 
 @dataclass(frozen=True, eq=False)
-class HitRate:
-    """Hits and passes of each cluster, and the share of passes that hit, with its interval.
+class Votes:
+    """Hits and passes of each cluster, counted and in votes.
 
-    `voted` and `passed` are the votes behind it, of cars that hit and of all.
+    `early` are the passes of dated trips before the first hit; `voted`, `passed` are what the hits
+    and passes weigh (:func:`votes`).
     """
 
     hits: Ints
     passes: Ints
     voted: Floats
     passed: Floats
-    mean: Floats
-    lo: Floats
-    hi: Floats
+    early: Ints
 
 
-def hit_rate(visits: Visits, voter: Ints, day: Ints, *, n: int, credible: float) -> HitRate:
-    """Hit rate of each of `n` clusters with a beta posterior (Jeffreys prior).
+def tally(visits: Visits, voter: Ints, day: Ints, dated: Bools, *, n: int) -> Votes:
+    """What the visits to each of `n` clusters say together.
 
-    One voter (a device, or a trip that names none) has one vote per cluster and local day,
-    worth the mean of its visits that day: nobody gains weight by driving round the block.
+    One voter has one vote per cluster and local day, worth the mean of its visits that day, and
+    its days resemble each other.
     """
-    from scipy.special import betaincinv
-
     order = np.lexsort((day, voter, visits.cluster))
     cluster, hit, weight = visits.cluster[order], visits.hit[order], visits.weight[order]
     starts = group_starts(cluster, voter[order], day[order])
-    a, b = np.full(n, 0.5), np.full(n, 0.5)
+    voted, passed = np.zeros(n), np.zeros(n)
     if len(starts):
         size = np.diff(np.append(starts, len(cluster)))
         share = np.add.reduceat(hit, starts) / size
-        worth = np.maximum.reduceat(weight, starts)
-        voted = group_starts(cluster[starts])
-        who = cluster[starts][voted]
-        a[who] += np.add.reduceat(worth * share, voted)
-        b[who] += np.add.reduceat(worth * (1 - share), voted)
-    tail = (1 - credible) / 2
-    return HitRate(
+        worth = votes(cluster[starts], voter[order][starts], np.maximum.reduceat(weight, starts))
+        first = group_starts(cluster[starts])
+        voted[cluster[starts][first]] = np.add.reduceat(worth * share, first)
+        passed[cluster[starts][first]] = np.add.reduceat(worth, first)
+    begun = np.full(n, FAR_NS)
+    was_hit = dated & (visits.hit > 0)
+    np.minimum.at(begun, visits.cluster[was_hit], visits.t_ns[was_hit])
+    before = dated & (visits.t_ns < begun[visits.cluster])
+    return Votes(
         hits=np.bincount(visits.cluster, weights=visits.hit, minlength=n).astype(np.int64),
-        passes=np.bincount(visits.cluster, minlength=n).astype(np.int64),
-        voted=a - 0.5,
-        passed=a + b - 1.0,
-        mean=a / (a + b),
-        lo=betaincinv(a, b, tail),
-        hi=betaincinv(a, b, 1 - tail),
+        passes=np.bincount(visits.cluster, minlength=n),
+        voted=voted,
+        passed=passed,
+        early=np.bincount(visits.cluster[before & (begun[visits.cluster] < FAR_NS)], minlength=n),
     )
 
 
-def class_posterior(
-    hits: pd.DataFrame, starts: Ints, listed: Floats, *, s: ClusterSettings
-) -> Floats:
-    """Probability of each class for each cluster, shape (n, 8).
-
-    Jolts multiply their likelihoods; because the jolts of one place share a street, a car park of
-    phones and a model, they count as at most ``effective_passes`` independent ones. `listed`,
-    shape (n, 8), is 1 where the inventory holds an obstacle of that class here.
-    """
-    log_p = np.log(np.maximum(hits[list(P_COLUMNS)].to_numpy(), P_FLOOR))
-    weight = hits["weight"].to_numpy()
-    total = np.maximum(np.add.reduceat(weight, starts), 1e-9)
-    summed = np.add.reduceat(log_p * weight[:, None], starts, axis=0)
-    evidence = summed * np.minimum(1.0, s.effective_passes / total)[:, None]
-    logits = evidence + listed * np.log(s.obstacle_odds)
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return p / p.sum(axis=1, keepdims=True)
-
-
-def severity(hits: pd.DataFrame, starts: Ints, *, s: ClusterSettings) -> tuple[Floats, ...]:
-    """Jolt of the reference car at the reference speed, m/s²: median, and the interval's ends.
+def reference_jolt(hits: pd.DataFrame, *, s: ClusterSettings) -> Floats:
+    """Logarithm of each jolt as the reference car would feel it, log m/s².
 
     A jolt is brought to the reference speed by a power law (as roughness is: Alessandroni et al.
     2017, doi 10.3390/s17020305); one without a speed is taken as it is.
     """
-    from scipy.special import ndtri
-
     speed = hits["speed_ms"].to_numpy()
     factor = (s.reference_speed_ms / np.maximum(speed, 1.0)) ** s.speed_exponent
-    log_jolt = np.log(
-        np.maximum(hits["peak_ms2"].to_numpy() * np.where(np.isfinite(speed), factor, 1.0), 1e-3)
-    )
-    centre, spread, count = _median_and_spread(log_jolt, starts)
-    half = ndtri(0.5 + s.credible / 2) * np.maximum(spread, CAR_SPREAD) / np.sqrt(count)
+    peak = hits["peak_ms2"].to_numpy() * np.where(np.isfinite(speed), factor, 1.0)
+    return np.log(np.maximum(peak, 1e-3))
+
+
+def severity(
+    hits: pd.DataFrame, log_jolt: Floats, g: Groups, *, credible: float
+) -> tuple[Floats, ...]:
+    """Jolt of the reference car at the reference speed, m/s²: its middle, and the interval's ends.
+
+    Cars and phones answer differently to one hole. A jolt's score, which is its size over what the
+    same car and phone feel on the road around, knows of that: so the mean is that of the logarithms
+    of `log_jolt` (:func:`reference_jolt`) and of the score in m/s², half and half. Far jolts pull
+    no more than near ones.
+    """
+    from scipy.special import ndtri
+
+    scored = np.log(np.maximum(hits["score"].to_numpy(), 1e-3) * SCORE_MS2)
+    level = (log_jolt + scored) / 2
+    centre = _robust_mean(level, np.full(len(level), CAR_SPREAD**2), g)
+    spread = 1.4826 * g.median(np.abs(level - centre[g.number]))
+    half = ndtri(0.5 + credible / 2) * np.maximum(spread, CAR_SPREAD) / np.sqrt(g.sum(g.votes))
     return np.exp(centre), np.exp(centre - half), np.exp(centre + half)
-
-
-def _median_and_spread(values: Floats, starts: Ints) -> tuple[Floats, Floats, Ints]:
-    """Median and robust standard deviation (1.4826 × MAD) of each group, and its size."""
-    count = np.diff(np.append(starts, len(values)))
-    group = np.repeat(np.arange(len(starts)), count)
-
-    def medians(x: Floats) -> Floats:
-        ordered = x[np.lexsort((x, group))]
-        return (ordered[starts + (count - 1) // 2] + ordered[starts + count // 2]) / 2
-
-    centre = medians(values)
-    return centre, 1.4826 * medians(np.abs(values - centre[group])), count
 
 
 CLASS_NUMBER = {c.value: k for k, c in enumerate(CLASSES)}

@@ -41,7 +41,7 @@ class Votes:
     day : int64
         Number of the local solar day.
     voter : int64
-        0 and up: named devices; below: trips that name none.
+        0 and up: named devices; -1: trips that name none.
     hit : float64
         Share of the day's visits that jolted, 0 to 1.
     weight : float64
@@ -242,12 +242,11 @@ def votes_at(
     ordered = trips.sort_values("trip_key")
     row = np.searchsorted(ordered["trip_key"].to_numpy(), seen.trip)
     device, _ = pd.factorize(ordered["device"], sort=True)
-    unnamed = -2 - np.arange(len(ordered))
     return votes_of(
         t_ns=seen.t_ns,
         hit=seen.hit,
         weight=seen.weight,
-        voter=np.where(device >= 0, device, unnamed)[row],
+        voter=device[row],  # all trips that name none are one voter, -1: any number can be made
         day=evidence.solar_day(seen.t_ns, at.lon_deg[seen.cluster]),
         dated=ordered["dated"].to_numpy()[row],
     )

@@ -136,11 +136,18 @@ def _eastward(xy: Floats) -> Floats:
     return np.column_stack((np.where(xy[:, 0] < 0, xy[:, 0] + 360.0, xy[:, 0]), xy[:, 1]))
 
 
-def listed_classes(found: Matches, obstacles: pd.DataFrame, *, n: int) -> Floats:
-    """Shape (n, 8): 1 where the inventory holds an obstacle of that class at the cluster."""
-    listed = np.zeros((n, len(CLASSES)))
+def listed_classes(found: Matches, obstacles: pd.DataFrame, pos_err_m: Floats) -> Floats:
+    """How near an obstacle of each class is that the inventory holds, (n, 8): 0 none, 1 right here.
+
+    It falls as a normal law whose standard deviation is the cluster's error (`pos_err_m`, (n,))
+    and ``PLACED_M`` together.
+    """
+    listed = np.zeros((len(pos_err_m), len(CLASSES)))
     number = obstacles["class"].map(CLASS_NUMBER).to_numpy(dtype=np.int64)
-    listed[found.cluster, number[found.obstacle]] = 1.0
+    placed = obstacles["class"].map(PLACED_M).to_numpy(dtype=np.float64)[found.obstacle]
+    spread = np.hypot(pos_err_m[found.cluster], placed)
+    near = np.exp(-0.5 * (found.distance_m / spread) ** 2)
+    np.maximum.at(listed, (found.cluster, number[found.obstacle]), near)
     return listed
 
 

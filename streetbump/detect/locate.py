@@ -18,9 +18,14 @@ RADIAL_TO_AXIS = 0.66
 MIN_COURSE_M = 3.0
 """Two fixes nearer than this give no course, m. Chosen by us: the noise of neighbouring fixes."""
 
-COURSE_NS = 750_000_000
-"""A course is taken over the fixes this near the middle of its leg, at least the leg's own two, ns.
-Chosen by us: receivers of 2 to 10 Hz give a course as those of 1 Hz do."""
+COURSE_M = 4.5
+"""A course is taken from the fixes at least this far before and after the middle of its leg, m: the
+leg's own two when the car is fast, more when it is slow or fixes come often. Chosen by us: cars
+slow down for the very jolts whose lane must be known, and 9 m are more than the noise between
+fixes of some seconds."""
+
+COURSE_NS = 4_000_000_000
+"""But within this of the middle, ns. Chosen by us: longer, and the errors of fixes drift apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +94,16 @@ def track_of(trip: Trip, lag: Lag, *, settings: DetectSettings) -> Track:
 def _course_deg(t_ns: Ints, lat: Floats, lon: Floats, joined: Bools) -> Floats:
     """Direction of travel on each leg; NaN where the car hardly moved."""
     leg = np.arange(len(joined))
-    middle = t_ns[:-1] + np.diff(t_ns) // 2
-    a = np.minimum(np.searchsorted(t_ns, middle - COURSE_NS, side="left"), leg)
-    b = np.maximum(np.searchsorted(t_ns, middle + COURSE_NS, side="right") - 1, leg + 1)
-    breaks = np.concatenate(([0], np.cumsum(~joined)))
-    whole = breaks[a] == breaks[b]
-    a, b = np.where(whole, a, leg), np.where(whole, b, leg + 1)
+    steps = np.where(joined, distance_m(lat[:-1], lon[:-1], lat[1:], lon[1:]), 0.0)
+    path = np.concatenate(([0.0], np.cumsum(steps)))
+    half_way, middle = path[:-1] + steps / 2, t_ns[:-1] + np.diff(t_ns) // 2
+    run = np.concatenate(([0], np.cumsum(~joined)))  # fixes that are joined have one number
+    first, last = np.searchsorted(run, run[:-1]), np.searchsorted(run, run[:-1], side="right") - 1
+    a = np.searchsorted(path, half_way - COURSE_M, side="right") - 1
+    b = np.searchsorted(path, half_way + COURSE_M, side="left")
+    a = np.maximum(np.maximum(a, first), np.searchsorted(t_ns, middle - COURSE_NS))
+    b = np.minimum(np.minimum(b, last), np.searchsorted(t_ns, middle + COURSE_NS, side="right") - 1)
+    a, b = np.minimum(a, leg), np.maximum(b, leg + 1)
     moved = distance_m(lat[a], lon[a], lat[b], lon[b])
     return np.where(moved >= MIN_COURSE_M, bearing_deg(lat[a], lon[a], lat[b], lon[b]), np.nan)
 

@@ -41,7 +41,7 @@ STEP_M = 10.0
 """Tracks are looked at every so often, m."""
 BINS = (1, 2, 3, 4, 6, 10, 20, 50)
 """Lower ends of the bins of true passes."""
-SAME_PLACE_M = 10.0
+SAME_PLACE_M = 18.0
 """Clusters of both lanes this near are one report, m: as the shipped settings have it."""
 RADIUS_90 = float(np.sqrt(-2 * np.log(0.1)))
 """Of a round normal error: the radius that holds 90 %, in standard deviations of one axis."""

@@ -8,13 +8,24 @@ import numpy as np
 import pandas as pd
 
 from streetbump.cluster import cluster_region
+from streetbump.cluster.kinds import load_place_model
 from streetbump.cluster.match import points_of
 from streetbump.config import Settings, shipped_settings
 from streetbump.geo import CELL_E7, bin_centre, bin_of, cell_of, cells_around, from_local_m
-from streetbump.model import BUMPS, CLASSES, OBSTACLES, P_COLUMNS, PASSES, TRIPS, Clustering
+from streetbump.model import (
+    BUMPS,
+    CLASSES,
+    OBSTACLE_CLASS,
+    OBSTACLES,
+    P_COLUMNS,
+    PASSES,
+    TRIPS,
+    Clustering,
+)
 
 SETTINGS: Settings = shipped_settings()
 CLUSTER = SETTINGS.cluster
+MODEL = load_place_model()
 HERE = (12.0, -150.0)
 """Where the tests play: a corner of four storage cells in the open Pacific."""
 DAY_NS = 86_400_000_000_000
@@ -80,8 +91,6 @@ def obstacle(
     at: tuple[float, float] = HERE, radius_m: float = 12.0,
 ) -> pd.DataFrame:  # fmt: skip
     """One row of ``OBSTACLES``: a point, or a line when there are several."""
-    from streetbump.model import OBSTACLE_CLASS
-
     lat, lon = from_local_m(
         np.atleast_1d(np.asarray(east_m, float)), np.atleast_1d(np.asarray(north_m, float)),
         lat0_deg=at[0], lon0_deg=at[1],
@@ -124,7 +133,7 @@ def region(
 
 def clustered(given: Region, owned: Any = None, **changes: Any) -> Clustering:
     settings = changes.get("settings", CLUSTER)
-    return cluster_region(*given, owned=owned, generation="g", settings=settings)
+    return cluster_region(*given, owned=owned, generation="g", settings=settings, model=MODEL)
 
 
 def cells_of(given: Region) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
@@ -205,6 +214,7 @@ def town(seed: int, *, at: tuple[float, float] = HERE) -> Region:
         passing = rng.choice(keys, rng.integers(2, 12), replace=False)
         hitting = passing[rng.uniform(size=len(passing)) < rng.uniform(0.2, 1)]
         first_ns = NOON_NS + int(rng.integers(0, 40 * DAY_NS))
+        kind = str(rng.choice(["hump", "casting", "rail"])) if k % 3 == 0 else None
         for n, key in enumerate(passing.tolist()):
             turned = (heading + (180 if rng.uniform() < 0.2 else 0)) % 360
             t_ns = first_ns + n * DAY_NS // 2
@@ -223,12 +233,11 @@ def town(seed: int, *, at: tuple[float, float] = HERE) -> Region:
                  "pos_err_m": rng.choice([2.0, 4.0, 12.0, 24.0]),
                  "speed_ms": rng.choice([5.0, 11.0, 20.0, np.nan]),
                  "peak_ms2": rng.uniform(2, 12), "score": rng.uniform(2, 12),
-                 "weight": 1.0 - 0.5 * (n % 2), **random_likelihoods(rng)}
+                 "weight": 1.0 - 0.5 * (n % 2), **random_likelihoods(rng, kind)}
                 for i, dx in enumerate(chain)
             ]  # fmt: skip
-        if k % 3 == 0:
+        if kind is not None:
             dx, dy = rng.normal(0, 12, 2)
-            kind = str(rng.choice(["hump", "casting", "rail"]))
             line = [x - 30, x + 30] if kind == "rail" else [x + dx]
             obstacles.append(
                 obstacle(line, [y + dy] * len(line), kind=kind, name=f"o{k:03}", at=at)
@@ -261,6 +270,9 @@ def _passes(at: tuple[float, float], east_m: Any, north_m: Any, **columns: Any) 
     return PASSES.build({"bin": bins, "speed_ms": np.full(len(bins), 11.0), **rough, **columns})
 
 
-def random_likelihoods(rng: np.random.Generator) -> dict[str, float]:
+def random_likelihoods(rng: np.random.Generator, kind: str | None) -> dict[str, float]:
+    """Any probabilities; at a thing of some kind mostly of its class."""
     p = rng.dirichlet(np.full(len(CLASSES), 0.6))
+    if kind is not None:
+        p = 0.1 * p + 0.9 * np.array([c == OBSTACLE_CLASS[kind] for c in CLASSES])
     return dict(zip(P_COLUMNS, p.tolist(), strict=True))

@@ -8,121 +8,82 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetbump.cluster.density import NOISE, density_clusters
+from streetbump.config import ROUNDS
 from streetbump.geo import ecef_mm, from_local_m
 
 EPS = 5
 QUARTER = 4_500
 
-Row = tuple[int, int, int, int, int]  # x, y, z in mm, heading in 1/100 degree, trip
+APART, VISIT = 3, 10
+
+Row = tuple[int, int, int, int, int, int]  # x, y, z in mm, heading in 1/100 degree, trip, time
 
 
-def by_definition(
-    rows: list[Row], core_trips: int, extent: int
-) -> tuple[list[int], list[bool], list[bool]]:
+def by_definition(rows: list[Row], core_trips: int, reach: int) -> tuple[list[int], list[bool]]:
     """The same clustering, said pair by pair."""
     n = len(rows)
+    labels, core = [NOISE] * n, [False] * n
 
     def apart(i: int, j: int) -> int:
         return sum((a - b) ** 2 for a, b in zip(rows[i][:3], rows[j][:3], strict=True))
 
-    def near(i: int, j: int) -> bool:
+    def sees(i: int, j: int, limit: int) -> bool:
         turn = abs(rows[i][3] - rows[j][3]) % 36_000
-        return apart(i, j) <= EPS**2 and min(turn, 36_000 - turn) <= QUARTER
+        return apart(i, j) <= limit**2 and min(turn, 36_000 - turn) <= QUARTER
 
-    around = [[j for j in range(n) if near(i, j)] for i in range(n)]
-    trips = [len({rows[j][4] for j in [*around[i], i]}) for i in range(n)]
-    labels, chain = [NOISE] * n, [False] * n
-
-    def part_of(first: int, level: int) -> list[int]:
-        reached = [first]
-        for i in reached:
-            reached += [j for j in around[i] if trips[j] >= level and j not in reached]
-        return sorted(reached)
-
-    def is_long(part: list[int]) -> bool:
-        span = [max(rows[i][k] for i in part) - min(rows[i][k] for i in part) for k in range(3)]
-        return sum(s * s for s in span) > extent**2
-
-    def settle(part: list[int], level: int) -> None:
-        if not is_long(part):
-            for i in part:
-                labels[i] = part[0]
-            return
-        for i in part:
-            chain[i] = True
-        higher = max(level + 1, level * 7 // 5)
-        left = [i for i in part if trips[i] >= higher]
-        while left:
-            piece = part_of(left[0], higher)
-            settle(piece, higher)
-            left = [i for i in left if i not in piece]
-
-    left = [i for i in range(n) if trips[i] >= core_trips]
-    while left:
-        part = part_of(left[0], core_trips)
-        settle(part, core_trips)
-        left = [i for i in left if i not in part]
-    core = [label != NOISE for label in labels]
-    for i in range(n):
-        cores = [j for j in around[i] if core[j]]
-        if not core[i] and cores:
-            labels[i] = labels[min(cores, key=lambda j: (apart(i, j), j))]
-    along = [
-        labels[i] == NOISE and (chain[i] or any(chain[j] and not core[j] for j in around[i]))
-        for i in range(n)
-    ]
-    return labels, core, along
+    for _ in range(ROUNDS):
+        free = [i for i in range(n) if labels[i] == NOISE]
+        nearest = [
+            {t: min(apart(i, j) for j in free if sees(i, j, EPS) and rows[j][4] == t)
+             for t in {rows[j][4] for j in free if sees(i, j, EPS)}}
+            if i in free else {}
+            for i in range(n)
+        ]  # fmt: skip
+        mass = [sum((((EPS**2 - d) * 1024) // EPS**2) ** 2 for d in of.values()) for of in nearest]
+        peaks = [
+            i for i in free
+            if len(nearest[i]) >= core_trips
+            and all((mass[j], -j) <= (mass[i], -i) for j in free if sees(i, j, EPS))
+        ]  # fmt: skip
+        joins = {
+            i: min((j for j in peaks if sees(i, j, reach)), key=lambda j: (apart(i, j), j))
+            for i in free if any(sees(i, j, reach) for j in peaks)
+        }  # fmt: skip
+        for i, peak in joins.items():
+            own = [j for j in joins if joins[j] == peak and rows[j][4] == rows[i][4]]
+            first = min(own, key=lambda j: (apart(j, peak), j))
+            if apart(i, first) < APART**2 or abs(rows[i][5] - rows[first][5]) > VISIT:
+                labels[i], core[i] = peak, sees(i, peak, EPS)
+    return labels, core
 
 
-def clusters(
-    rows: list[Row], core_trips: int, extent: int = 10**9
-) -> tuple[list[int], list[bool], list[bool]]:
-    table = np.array(rows, np.int64).reshape(-1, 5)
-    labels, core, along = density_clusters(
-        table[:, :3], table[:, 3], table[:, 4],
-        eps_mm=EPS, core_trips=core_trips, max_heading_cdeg=QUARTER, max_extent_mm=extent,
+def clusters(rows: list[Row], core_trips: int, reach: int = 7) -> tuple[list[int], list[bool]]:
+    table = np.array(rows, np.int64).reshape(-1, 6)
+    labels, core = density_clusters(
+        table[:, :3], table[:, 3], table[:, 4], table[:, 5], eps_mm=EPS, reach_mm=reach,
+        apart_mm=APART, visit_ns=VISIT, core_trips=core_trips, max_heading_cdeg=QUARTER,
     )  # fmt: skip
-    return labels.tolist(), core.tolist(), along.tolist()
+    return labels.tolist(), core.tolist()
 
 
 # Whole numbers in a small box: duplicates, and pairs at exactly eps (5 = 3-4-5), are common.
 COORDINATE = st.integers(0, 12)
 HEADING = st.sampled_from([0, 1, 4_500, 4_501, 9_000, 18_000, 31_500, 35_999])
 ROWS = st.lists(
-    st.tuples(COORDINATE, COORDINATE, st.integers(0, 4), HEADING, st.integers(1, 5)), max_size=30
+    st.tuples(
+        COORDINATE, COORDINATE, st.integers(0, 4), HEADING, st.integers(1, 5), st.integers(0, 14)
+    ),
+    max_size=30,
 )
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(rows=ROWS, core_trips=st.integers(2, 4), far=st.sampled_from([0, 6_378_137_000]),
-       extent=st.sampled_from([4, 6, 9, 13, 10**9]))  # fmt: skip
-def test_clusters_are_those_of_the_definition(rows, core_trips, far, extent):
-    """Cores, parts of long chains and borders are what the definition says, anywhere."""
-    moved = [(x - far, y + far, z, h, t) for x, y, z, h, t in rows]
-    assert clusters(moved, core_trips, extent) == by_definition(rows, core_trips, extent)
-
-
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(rows=st.lists(st.tuples(*[COORDINATE] * 3, HEADING, st.integers(1, 4)), unique=True,
-                     max_size=25), order=st.randoms(use_true_random=False),
-       extent=st.sampled_from([6, 9, 10**9]))  # fmt: skip
-def test_order_of_rows_cannot_matter(rows, order, extent):
-    """Which rows are cores and which cores hang together is the same in any order of rows."""
-
-    def by_content(given: list[Row]) -> tuple[set[frozenset[Row]], set[Row]]:
-        labels, core, _ = clusters(given, 2, extent)
-        cores = {row for row, c in zip(given, core, strict=True) if c}
-        members = {
-            frozenset(
-                r for r, other in zip(given, labels, strict=True) if other == k and r in cores
-            )
-            for k in set(labels) - {NOISE}
-        }
-        return members, cores
-
-    before = by_content(rows)
-    order.shuffle(rows)
-    assert by_content(rows) == before
+       reach=st.sampled_from([5, 7, 10]))  # fmt: skip
+def test_clusters_are_those_of_the_definition(rows, core_trips, far, reach):
+    """Peaks and who joins them are what the definition says, anywhere."""
+    moved = [(x - far, y + far, *rest) for x, y, *rest in rows]
+    assert clusters(moved, core_trips, reach) == by_definition(rows, core_trips, reach)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -136,16 +97,16 @@ def test_antimeridian_is_no_seam(points, lat):
         at = from_local_m(xy[:, 0], xy[:, 1], lat0_deg=lat, lon0_deg=lon)
         n = len(xy)
         # 10.3 m: no two whole metres are that far apart, so no rounding decides
-        found, _, _ = density_clusters(
-            ecef_mm(*at), np.zeros(n, int), np.arange(n), eps_mm=10_300, core_trips=3,
-            max_heading_cdeg=QUARTER, max_extent_mm=30_100,
+        found, _ = density_clusters(
+            ecef_mm(*at), np.zeros(n, int), np.arange(n), np.zeros(n, int), eps_mm=10_300,
+            reach_mm=15_200, apart_mm=4_000, visit_ns=1, core_trips=3, max_heading_cdeg=QUARTER,
         )  # fmt: skip
-        labels.append(found.tolist())
+        labels.append((found >= 0).tolist())
     assert labels[0] == labels[1]
 
 
-def row(x: int, trip: int, heading: int = 0) -> Row:
-    return (x, 0, 0, heading, trip)
+def row(x: int, trip: int, heading: int = 0, t: int = 0) -> Row:
+    return (x, 0, 0, heading, trip, t)
 
 
 @pytest.mark.parametrize(
@@ -175,48 +136,57 @@ def test_textbook_cases(rows, core_trips, labels):
     assert clusters(rows, core_trips)[0] == labels
 
 
-LEFT = [row(-5, 3), row(0, 1), row(0, 2)]
-MIDDLE = row(5, 1)  # sees two trips only, so it is a border point
-RIGHT = [row(9, 1), row(9, 2), row(14, 3)]
-RIGHT_AS_FAR = [row(10, 1), row(10, 2), row(15, 3)]
+LEFT = [row(0, 1), row(0, 2), row(0, 3)]
+RIGHT = [row(11, 1), row(11, 2), row(11, 3)]
 
 
 @pytest.mark.parametrize(
-    ("rows", "label_of_middle"),
+    ("x", "label"),
     [
-        pytest.param([*LEFT, MIDDLE, *RIGHT], 4, id="right is nearer"),
-        pytest.param([*RIGHT, MIDDLE, *LEFT], 0, id="right is nearer, rows turned round"),
-        pytest.param([*LEFT, MIDDLE, *RIGHT_AS_FAR], 0, id="as far: left comes first"),
-        pytest.param([*RIGHT_AS_FAR, MIDDLE, *LEFT], 0, id="as far: right comes first"),
+        pytest.param(5, 0, id="left is nearer"),
+        pytest.param(6, 4, id="right is nearer"),
+        pytest.param(18, 4, id="as far as the reach"),
+        pytest.param(19, NOISE, id="further"),
     ],
 )
-def test_border_goes_to_its_nearest_core(rows, label_of_middle):
-    """A border point joins its nearest core, and among equals the one whose row comes first."""
-    labels, core, _ = clusters(rows, 3)
-    assert core == [True] * 3 + [False] + [True] * 3
-    assert labels == [0, 0, 0, label_of_middle, 4, 4, 4]
-
-
-CROWD = [row(x, trip) for x in (0, 4, 8, 12, 16, 20) for trip in (1, 2)]
-"""A chain of two trips."""
+def test_a_jolt_goes_to_its_nearest_peak(x, label):
+    """A jolt that is no peak joins the nearest one within reach, and is a core within eps."""
+    labels, core = clusters([*LEFT, row(x, 9), *RIGHT], 3)
+    assert labels == [0, 0, 0, label, 4, 4, 4]
+    assert core == [True] * 3 + [x in (5, 6)] + [True] * 3
 
 
 def test_a_busy_chain_keeps_its_holes_apart():
-    """Two places that many trips felt stay two, though the chain of few trips joins them."""
-    holes = [row(x, trip) for x in (2, 18) for trip in range(3, 9)]
-    labels, core, along = clusters([*CROWD, *holes], 2, extent=8)
-    left, right = labels[12], labels[18]
+    """Two places that many trips felt stay two, though jolts in between hang them together."""
+    crowd = [row(x, trip, t=99 * x) for x in range(0, 24, 3) for trip in (1, 2)]
+    holes = [row(x, trip) for x in (4, 18) for trip in range(3, 9)]
+    labels, _ = clusters([*crowd, *holes], 2)
+    left, right = labels[len(crowd)], labels[-1]
     assert left != right
-    assert NOISE not in (left, right)
-    assert labels[12:18] == [left] * 6
-    assert labels[18:24] == [right] * 6
-    assert sum(core) >= 12
-    assert not any(along[12:])
+    assert labels[len(crowd) :] == [left] * 6 + [right] * 6
 
 
-def test_a_chain_without_a_denser_part_is_a_stretch():
-    """Where nowhere is denser than elsewhere there is no cluster, and all of it lies along."""
-    labels, core, along = clusters(CROWD, 2, extent=8)
-    assert labels == [NOISE] * 12
-    assert not any(core)
-    assert all(along)
+PAIR = [row(x, trip, t=x) for trip in range(1, 9) for x in (trip % 3, trip % 3 + 4)]
+"""Eight cars that jolt twice, 4 apart, each placed a little differently."""
+
+
+def test_two_jolts_of_a_visit_are_two_things():
+    """What every car feels as two jolts within eps is two clusters, the first and the second."""
+    labels, _ = clusters(PAIR, 2)
+    first, second = labels[0::2], labels[1::2]
+    assert len(set(first)) == len(set(second)) == 1
+    assert first[0] != second[0]
+    assert NOISE not in labels
+
+
+def test_jolts_of_two_visits_are_one_thing():
+    """A car that comes again feels the same thing, wherever its phone puts it."""
+    later = [(*r[:5], r[5] * (VISIT + 1)) for r in PAIR]
+    assert len(set(clusters(later, 2)[0])) == 1
+
+
+def test_what_no_peak_reaches_is_looked_at_again():
+    """Beyond the reach of a peak there may be another, which stood in the first one's shade."""
+    weak = [row(8, 1), row(8, 2), row(4, 9)]
+    strong = [row(0, trip) for trip in range(1, 9)]
+    assert clusters([*strong, *weak], 2)[0] == [0] * 8 + [8, 8, 0]

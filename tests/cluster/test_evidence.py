@@ -12,22 +12,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetbump.cluster.evidence import (
+    ALIKE,
+    SCORE_MS2,
+    SHARED_ERROR_M,
+    Groups,
     Visits,
     centres,
-    class_posterior,
     find_visits,
     group_starts,
-    hit_rate,
+    groups,
+    reference_jolt,
     severity,
     solar_day,
+    tally,
 )
+from streetbump.cluster.kinds import FEATURES, KINDS, class_posterior, hit_rate
 from streetbump.geo import distance_m
-from streetbump.model import CLASSES, P_COLUMNS
+from streetbump.model import CLASSES
 
 from .kit import (
     CLUSTER,
     DAY_NS,
     HERE,
+    MODEL,
     NOON_NS,
     clustered,
     drives,
@@ -39,19 +46,29 @@ from .kit import (
     trips_of,
 )
 
-ONE = np.array([0])
 DAYS = st.lists(
     st.tuples(st.integers(0, 5), st.integers(0, 3), st.booleans(), st.floats(0.01, 1)), max_size=40
 )
+
+
+def one(hits: pd.DataFrame, voter: object = None) -> Groups:
+    """All jolts as one cluster, each of its own voter unless told otherwise."""
+    n = len(hits)
+    who = np.arange(n) if voter is None else np.asarray(voter)
+    return groups(np.zeros(n, int), who, hits["weight"].to_numpy())
 
 
 def rate_of(hit, voter, day, weight=1.0):
     n = len(hit)
     visits = Visits(
         np.zeros(n, int), np.arange(n), np.zeros(n, int), np.asarray(hit, float),
-        np.broadcast_to(np.asarray(weight, float), n),
+        np.broadcast_to(np.asarray(weight, float), n), np.zeros(n),
     )  # fmt: skip
-    return hit_rate(visits, np.asarray(voter), np.asarray(day), n=1, credible=CLUSTER.credible)
+    v = tally(visits, np.asarray(voter), np.asarray(day), np.ones(n, bool), n=1)
+    x = np.zeros((1, len(FEATURES)))
+    x[0, FEATURES.index("score")] = np.log(6.0)
+    p = np.array([[float(c.value == "pothole") for c in CLASSES]])
+    return v, hit_rate(v, x, p, MODEL, credible=CLUSTER.credible)
 
 
 # --------------------------------------------------------------------------- hit rate
@@ -84,83 +101,83 @@ def test_priority_is_what_is_sure_of_both():
 
 def test_a_car_that_goes_round_the_block_has_one_vote():
     """One device that drives by 500 times on a day weighs as much as once."""
-    once = rate_of([1, 0], [1, 2], [0, 0])
-    often = rate_of([1] * 500 + [0], [1] * 500 + [2], [0] * 501)
-    assert (often.hits[0], often.passes[0]) == (500, 501)
+    (_, once), (v, often) = (
+        rate_of([1, 0], [1, 2], [0, 0]),
+        rate_of([1] * 500 + [0], [1] * 500 + [2], [0] * 501),
+    )
+    assert (v.hits[0], v.passes[0]) == (500, 501)
     for end in ("mean", "lo", "hi"):
         assert getattr(often, end) == pytest.approx(getattr(once, end), abs=1e-12)
 
 
-def test_one_device_in_the_whole_chain_has_one_vote():
-    """The same holds for the clusters of a region, whichever trips the device made of it."""
-    hits = jolts(np.zeros(500), t_utc_ns=NOON_NS + np.arange(500) * 120 * 10**9 // 10)
-    other = jolts(1.0, trip_key=1000)
-    both = pd.concat([hits, other]).reset_index(drop=True)
-    names = ["greedy"] * 500 + ["other"]
-    found = clustered(region(both, trips=trips_of(both, device=names))).clusters.iloc[0]
-    pair = clustered(region(jolts([0.0, 1.0]))).clusters.iloc[0]
-    assert found["hits"] == 501
-    assert found["n_devices"] == 2
-    assert found["hit_rate_lo"] == pair["hit_rate_lo"]
+@pytest.mark.parametrize("days", [1, 4, 30, 1000])
+def test_no_device_has_more_than_a_few_votes(days):
+    """A device that passes on ever so many days weighs no more than 1 / ALIKE others."""
+    v, _ = rate_of([1] * days, [7] * days, range(days))
+    assert v.voted[0] == pytest.approx(days / (1 + ALIKE * (days - 1)))
+    assert v.voted[0] < 1 / ALIKE + 1e-9
 
 
-def test_trips_that_name_no_device_vote_each_for_themselves():
-    """Unnamed trips are in no quorum, but each tells what the road is like."""
-    bumps = jolts(np.zeros(5))
+@pytest.mark.parametrize("trips", [5, 500])
+def test_trips_that_name_no_device_are_one_voter_together(trips):
+    """Anybody can make any number of unnamed trips: all of them weigh as one device."""
+    bumps = jolts(np.zeros(trips))
     unnamed = clustered(region(bumps, trips=trips_of(bumps, device=None))).clusters.iloc[0]
-    named = clustered(region(bumps)).clusters.iloc[0]
-    assert unnamed["hit_rate_lo"] == named["hit_rate_lo"]
-    assert (unnamed["n_devices"], named["n_devices"]) == (0, 5)
+    alone = clustered(region(bumps, trips=trips_of(bumps, device=["a"] * trips))).clusters.iloc[0]
+    assert unnamed["n_devices"] == 0
+    for name in ("hit_rate_lo", "p_pothole", "severity_hi"):
+        assert unnamed[name] == alone[name]
 
 
 def test_days_are_votes_of_their_own():
-    """The same device on another day votes again."""
-    one_day, two_days = rate_of([1, 1], [1, 1], [0, 0]), rate_of([1, 1], [1, 1], [0, 1])
-    assert two_days.lo[0] > one_day.lo[0]
+    """The same device on another day votes again, if not as much as another device."""
+    one_day, two_days, two = (
+        rate_of([1, 1], *who)[0].voted[0] for who in (([1, 1], [0, 0]), ([1, 1], [0, 1]),
+                                                      ([1, 2], [0, 0]))
+    )  # fmt: skip
+    assert one_day < two_days < two
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(rows=DAYS)
 def test_interval_holds_the_mean(rows):
-    """0 ≤ low < mean < high ≤ 1 and hits ≤ passes, for any votes."""
+    """0 ≤ low ≤ mean ≤ high ≤ 1, low < high, and hits ≤ passes, for any votes."""
     voter, day, hit, weight = (
         np.array([r[k] for r in rows], float if k > 1 else int) for k in range(4)
     )
-    rate = rate_of(hit, voter, day, weight)
-    assert 0 <= rate.lo[0] < rate.mean[0] < rate.hi[0] <= 1
-    assert 0 <= rate.hits[0] <= rate.passes[0] == len(rows)
+    v, rate = rate_of(hit, voter, day, weight)
+    assert 0 <= rate.lo[0] <= rate.mean[0] <= rate.hi[0] <= 1
+    assert rate.lo[0] < rate.hi[0]
+    assert 0 <= v.hits[0] <= v.passes[0] == len(rows)
+    assert 0 <= v.voted[0] <= v.passed[0] + 1e-9
 
 
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
-def test_interval_narrows_with_the_number_of_passes(share):
-    """More passes with the same share of hits leave less doubt."""
-    widths = []
-    for n in (5, 20, 80, 320):
-        rate = rate_of(np.arange(n) < share * n, np.arange(n), np.zeros(n, int))
-        widths.append(rate.hi[0] - rate.lo[0])
-    assert all(a > 1.3 * b for a, b in pairwise(widths))
+def test_more_hits_are_a_higher_rate():
+    """Of the same passes, the more that jolt the higher the rate and its lower end."""
+    rates = [rate_of(np.arange(20) < k, range(20), [0] * 20)[1] for k in (1, 4, 8, 14, 20)]
+    for name in ("mean", "lo"):
+        ends = [getattr(r, name)[0] for r in rates]
+        assert all(a < b for a, b in pairwise(ends))
+
+
+def test_not_every_felt_pass_leaves_a_jolt():
+    """Weak and misplaced jolts are missed, so 12 hits of 20 passes tell of more than 60 %."""
+    _, rate = rate_of(np.arange(20) < 12, range(20), [0] * 20)
+    assert rate.mean[0] > 0.7
 
 
 def test_light_passes_say_less():
-    """Passes of a slow phone move the hit rate less than those of a fast one."""
-    light, full = rate_of([1] * 4, range(4), [0] * 4, 0.25), rate_of([1] * 4, range(4), [0] * 4)
-    assert light.lo[0] < full.lo[0]
-    assert light.mean[0] == pytest.approx((1 + 0.5) / (1 + 1), abs=1e-12)
-
-
-def test_nobody_passed_is_nothing_known():
-    """Without a visit the rate is the prior's: one half, and nearly anything possible."""
-    rate = rate_of([], np.empty(0, int), np.empty(0, int))
-    assert (rate.hits[0], rate.passes[0], rate.mean[0]) == (0, 0, 0.5)
-    assert rate.lo[0] < 0.01
-    assert rate.hi[0] > 0.99
+    """Passes of a slow phone are smaller votes than those of a fast one."""
+    light, full = (rate_of([1] * 4, range(4), [0] * 4, w)[0].voted[0] for w in (0.25, 1.0))
+    assert light == pytest.approx(full / 4)
 
 
 # --------------------------------------------------------------------------- visits
 
 
 def visits_of(bumps: pd.DataFrame, passes: pd.DataFrame) -> Visits:
-    return find_visits(bumps, np.zeros(len(bumps), int), centres(bumps, ONE), passes, s=CLUSTER)
+    at = centres(bumps, one(bumps))
+    return find_visits(bumps, np.zeros(len(bumps), int), at, passes, s=CLUSTER)
 
 
 GAP_NS = round(CLUSTER.visit_gap_s * 1e9)
@@ -209,7 +226,7 @@ def test_hits_never_exceed_passes(seed):
     assert (table["hits"] <= table["passes"]).all()
     assert (table["hits"] >= 1).all()
     assert (table["n_trips"] <= table["hits"]).all()
-    inside = (table["hit_rate_lo"] < table["hit_rate"]) & (table["hit_rate"] < table["hit_rate_hi"])
+    inside = table["hit_rate"].between(table["hit_rate_lo"], table["hit_rate_hi"])
     assert inside.all()
 
 
@@ -229,40 +246,34 @@ def test_the_day_changes_at_midnight_by_the_sun():
 # --------------------------------------------------------------------------- class
 
 
-def posterior(hits: pd.DataFrame, listed: str | None = None) -> dict[str, float]:
-    known = np.array([[float(c.value == listed) for c in CLASSES]])
-    p = class_posterior(hits, ONE, known, s=CLUSTER)[0]
-    return dict(zip([c.value for c in CLASSES], p.tolist(), strict=True))
-
-
-def test_agreeing_jolts_make_sure():
-    """Passes that say the same make the class surer, up to effective_passes of them."""
-    p = [posterior(jolts(np.zeros(n), **likelihoods(pothole=0.3)))["pothole"] for n in (1, 2, 4)]
-    assert p[0] < p[1] < p[2]
-    many = posterior(jolts(np.zeros(40), **likelihoods(pothole=0.3)))["pothole"]
-    assert many == pytest.approx(p[2], abs=1e-9)
-
-
-def test_no_single_jolt_excludes_a_class():
-    """One pass that is wrong with certainty is outvoted by the others."""
-    right = jolts(np.zeros(3), **likelihoods(pothole=0.8))
-    wrong = jolts(0.0, trip_key=9, **likelihoods(pothole=0.0, hump=1.0))
-    assert posterior(pd.concat([right, wrong]))["pothole"] > 0.5
+RANDOM_X = st.integers(0, 10_000).map(
+    lambda seed: (
+        np.array(MODEL.centre)
+        + np.array(MODEL.scale) * np.random.default_rng(seed).normal(0, 2, len(FEATURES))
+    )
+)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(n=st.integers(1, 9), seed=st.integers(0, 999), listed=st.sampled_from([None, *CLASSES]))
-def test_posteriors_are_probabilities(n, seed, listed):
+@given(x=RANDOM_X, listed=st.sampled_from([None, *CLASSES]))
+def test_posteriors_are_probabilities(x, listed):
     """Eight numbers from 0 to 1 that sum to 1; a listed obstacle favours its class only."""
-    p = np.random.default_rng(seed).dirichlet(np.full(8, 0.3), n)
-    hits = jolts(np.zeros(n), **dict(zip(P_COLUMNS, p.T, strict=True)))
-    before, after = posterior(hits), posterior(hits, listed)
-    assert sum(after.values()) == pytest.approx(1, abs=1e-12)
-    assert min(after.values()) >= 0
+    known = np.array([[float(c == listed) for c in CLASSES]])
+    before, after = (class_posterior(x[None], k, MODEL)[0] for k in (0 * known, known))
+    assert after.sum() == pytest.approx(1, abs=1e-12)
+    assert after.min() >= 0
+    own = known[0] > 0
+    assert (after[own] >= before[own]).all()
     if listed is not None:
-        others = [c for c in before if c != listed]
-        assert after[listed] >= before[listed]
-        assert all(after[c] <= before[c] + 1e-15 for c in others)
+        assert (after[~own] <= before[~own] + 1e-15).all()
+
+
+def test_the_model_and_the_code_are_of_one_mind():
+    """The shipped numbers are for the features and kinds that the code has, in their order."""
+    assert MODEL.features == FEATURES
+    assert MODEL.kinds == KINDS
+    assert np.array(MODEL.weights).shape == (len(FEATURES), len(KINDS))
+    assert min(MODEL.listed) >= 0
 
 
 def beside_a_hump(**p: float) -> pd.Series:
@@ -278,21 +289,21 @@ def test_a_clear_pothole_beside_a_hump_still_shows():
     assert pd.isna(row["obstacle_id"])
 
 
-def test_an_ambiguous_jolt_at_a_hump_is_the_hump():
-    """Where a hump is listed, jolts that may be either are that hump; elsewhere they are unsure."""
-    row = beside_a_hump(pothole=0.35, hump=0.3)
+def test_what_feels_like_a_hump_at_a_hump_is_the_hump():
+    """Where a hump is listed it explains what feels like one, and makes it likelier than alone."""
+    row = beside_a_hump(hump=0.7)
     assert (row["class"], row["obstacle_id"]) == ("hump", "h1")
     assert row["obstacle_revision"] == 1
-    alone = clustered(region(jolts([0.0, 0.5, 1.0], **likelihoods(pothole=0.35, hump=0.3))))
-    assert alone.clusters.iloc[0]["class"] != "hump"
-    assert alone.clusters.iloc[0]["obstacle_revision"] == 0
+    alone = clustered(region(jolts([0.0, 0.5, 1.0], **likelihoods(hump=0.7)))).clusters.iloc[0]
+    assert alone["p_hump"] < row["p_hump"]
+    assert alone["obstacle_revision"] == 0
 
 
 # --------------------------------------------------------------------------- severity
 
 
-def level(hits: pd.DataFrame) -> tuple[float, float, float]:
-    mid, lo, hi = severity(hits, ONE, s=CLUSTER)
+def level(hits: pd.DataFrame, s: object = CLUSTER) -> tuple[float, float, float]:
+    mid, lo, hi = severity(hits, reference_jolt(hits, s=s), one(hits), credible=CLUSTER.credible)
     return float(mid[0]), float(lo[0]), float(hi[0])
 
 
@@ -301,28 +312,38 @@ def test_a_jolt_is_brought_to_the_reference_speed(speed):
     """The same hole at another speed has the same severity, by the power law."""
     ratio = speed / CLUSTER.reference_speed_ms
     peak = 6.0 * ratio**CLUSTER.speed_exponent
-    assert level(jolts(0.0, speed_ms=speed, peak_ms2=peak))[0] == pytest.approx(6.0, abs=2e-3)
+    hit = jolts(0.0, speed_ms=speed, peak_ms2=peak, score=6.0 / SCORE_MS2)
+    assert level(hit)[0] == pytest.approx(6.0, abs=2e-3)
 
 
 def test_the_exponent_is_a_setting():
     """With exponent 1 a jolt at half the reference speed counts double."""
     s = msgspec.structs.replace(CLUSTER, speed_exponent=1.0)
-    hits = jolts(0.0, speed_ms=s.reference_speed_ms / 2, peak_ms2=3.0)
-    assert severity(hits, ONE, s=s)[0][0] == pytest.approx(6.0, abs=1e-2)
+    hits = jolts(0.0, speed_ms=s.reference_speed_ms / 2, peak_ms2=3.0, score=6.0 / SCORE_MS2)
+    assert level(hits, s)[0] == pytest.approx(6.0, abs=1e-2)
 
 
 def test_unknown_speed_is_taken_as_it_is():
     """A jolt without a speed keeps its peak."""
-    assert level(jolts(0.0, speed_ms=np.nan, peak_ms2=6.0))[0] == pytest.approx(6.0, abs=1e-9)
+    hit = jolts(0.0, speed_ms=np.nan, peak_ms2=6.0, score=6.0 / SCORE_MS2)
+    assert level(hit)[0] == pytest.approx(6.0, abs=2e-3)
+
+
+def test_the_car_s_own_road_is_taken_off():
+    """Of two jolts of one size that of the car which shakes less anyway is the worse hole."""
+    calm, shaky = (level(jolts(0.0, peak_ms2=6.0, score=score))[0] for score in (9.0, 4.0))
+    assert calm / shaky == pytest.approx(np.sqrt(9.0 / 4.0), abs=1e-3)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(peaks=st.lists(st.floats(0.0, 80.0), min_size=1, max_size=30))
 def test_severity_lies_in_its_interval(peaks):
-    """Low < median < high, whatever was measured, and within what was measured."""
-    mid, lo, hi = level(jolts(np.zeros(len(peaks)), peak_ms2=peaks, speed_ms=11.111))
+    """Low < middle < high, whatever was measured, and within what was measured."""
+    scores = np.array(peaks) / SCORE_MS2
+    hits = jolts(np.zeros(len(peaks)), peak_ms2=peaks, score=scores, speed_ms=11.111)
+    mid, lo, hi = level(hits)
     assert 0 < lo < mid < hi
-    assert min(peaks) - 1e-2 <= mid <= max(peaks) + 1e-2
+    assert min(peaks) - 2e-2 <= mid <= max(peaks) + 2e-2
 
 
 def test_more_cars_leave_less_doubt():
@@ -336,34 +357,58 @@ def test_more_cars_leave_less_doubt():
 
 def test_cars_that_disagree_widen_the_interval():
     """Jolts that scatter more than cars usually do leave more doubt."""
-    calm, wild = jolts(np.zeros(4)), jolts(np.zeros(4), peak_ms2=[1.0, 3.0, 12.0, 40.0])
+    sizes = np.array([1.0, 3.0, 12.0, 40.0])
+    calm, wild = jolts(np.zeros(4)), jolts(np.zeros(4), peak_ms2=sizes, score=sizes)
     assert np.log(np.divide(*level(wild)[:0:-1])) > np.log(np.divide(*level(calm)[:0:-1]))
 
 
 # --------------------------------------------------------------------------- position
 
 
+def off(hits: pd.DataFrame, voter: object = None) -> tuple[float, float]:
+    """How far from `HERE` the centre lies, and its stated error, m."""
+    at = centres(hits, one(hits, voter))
+    return float(distance_m(*HERE, at.lat_deg[0], at.lon_deg[0])), float(at.pos_err_m[0])
+
+
 def test_well_placed_jolts_weigh_more():
-    """The centre is the mean weighted by 1/error², its error the combined one."""
-    at = centres(jolts([0.0, 10.0], pos_err_m=[2.0, 4.0]), ONE)
-    assert distance_m(*HERE, at.lat_deg[0], at.lon_deg[0]) == pytest.approx(2.0, abs=0.02)
-    assert at.pos_err_m[0] == pytest.approx(np.hypot(1 / np.sqrt(1 / 4 + 1 / 16), 1.0), abs=1e-6)
+    """Of two jolts the one with the smaller error pulls more, though not by what it claims."""
+    away, _ = off(jolts([0.0, 10.0], pos_err_m=[2.0, 20.0]))
+    assert 10 * 2.0**2 / 20.0**2 < away < 4.0
 
 
-def test_shared_errors_do_not_average_out():
-    """However many cars there are, a metre of doubt remains."""
-    assert centres(jolts(np.zeros(500)), ONE).pos_err_m[0] >= 1.0
+def test_one_far_jolt_does_not_move_the_centre():
+    """A jolt 40 m off among nine at the place moves the centre by less than a metre and a half."""
+    assert off(jolts([*np.zeros(9), 40.0]))[0] < 1.5
+
+
+def test_one_phone_does_not_move_the_centre():
+    """Fifty jolts of one phone 8 m away pull less than five phones do."""
+    east = [*np.zeros(5), *np.full(50, 8.0)]
+    away, _ = off(jolts(east), voter=[*range(5), *[9] * 50])
+    assert away < 4.5
+
+
+def test_the_error_falls_with_the_number_of_phones():
+    """Errors of phones average out as 1/√n, but however many there are a metre of doubt remains."""
+    errors = np.array([off(jolts(np.zeros(n)))[1] for n in (4, 16, 64, 500)])
+    assert (np.diff(errors) < 0).all()
+    own = np.sqrt(errors**2 - SHARED_ERROR_M**2)
+    assert own[1] / own[2] == pytest.approx(2, abs=0.2)
+    assert errors[3] >= SHARED_ERROR_M
 
 
 def test_centre_on_the_antimeridian():
     """Jolts on either side of the antimeridian have their centre between them."""
-    at = centres(jolts([-4.0, 4.0], at=(12.0, 180.0)), ONE)
+    both = jolts([-4.0, 4.0], at=(12.0, 180.0))
+    at = centres(both, one(both))
     assert abs(at.lon_deg[0]) == pytest.approx(180.0, abs=1e-7)
 
 
 def test_headings_are_averaged_round_the_circle():
     """The mean of 350° and 20° is 5°."""
-    at = centres(jolts([0.0, 0.0], heading_deg=[350.0, 20.0]), ONE)
+    both = jolts([0.0, 0.0], heading_deg=[350.0, 20.0])
+    at = centres(both, one(both))
     assert at.heading_deg[0] == pytest.approx(5.0, abs=1e-6)
 
 

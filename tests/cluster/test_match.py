@@ -109,5 +109,5 @@ def test_only_the_own_class_is_excused():
     assert explained_by(pairs, known, ["hump"]) == ["near"]
     assert explained_by(pairs, known, ["casting"]) == ["lid"]
     assert explained_by(pairs, known, ["pothole"]) == [None]
-    listed = listed_classes(pairs, known, n=1)[0]
+    listed = listed_classes(pairs, known, np.array([2.0]))[0]
     assert {c.value for c, yes in zip(CLASSES, listed, strict=True) if yes} == {"hump", "casting"}

@@ -15,6 +15,7 @@ from .kit import (
     CELL_M,
     CLUSTER,
     HERE,
+    MODEL,
     NOON_NS,
     Region,
     cells_of,
@@ -180,15 +181,16 @@ def chain(length_m: float, trips: int = 3) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def test_a_chain_up_to_the_limit_is_a_cluster():
-    """Cores that span no more than max_extent are one cluster."""
-    found = clustered(region(chain(0.99 * CLUSTER.max_extent_m)))
-    assert len(found.clusters) == 1
+def test_fewer_jolts_in_a_row_are_clusters():
+    """A car that jolts a few times in a row has met a few things, and no rough stretch."""
+    bumps = chain((CLUSTER.rough_jolts - 2) * 5.0)
+    found = clustered(region(bumps))
+    assert len(found.members) == len(bumps)
     assert len(found.stretches) == 0
 
 
 def test_a_longer_chain_is_a_stretch_and_never_a_cluster():
-    """A longer chain is told per bin and direction, and makes no cluster at all."""
+    """Where every car jolts again and again is told per bin and direction, and is no cluster."""
     bumps = chain(200.0)
     found = clustered(region(bumps))
     assert len(found.clusters) == len(found.members) == 0
@@ -227,8 +229,10 @@ def test_generation_is_in_the_id_and_nothing_else():
     from streetbump.cluster import cluster_region
 
     of = town(6)
-    a = cluster_region(*of, owned=None, generation="a", settings=CLUSTER).clusters
-    b = cluster_region(*of, owned=None, generation="b", settings=CLUSTER).clusters
+    a, b = (
+        cluster_region(*of, owned=None, generation=g, settings=CLUSTER, model=MODEL).clusters
+        for g in ("a", "b")
+    )
     assert not set(a["cluster_id"]) & set(b["cluster_id"])
     rest = [c for c in CLUSTERS.names if c != "cluster_id"]
     order = [c for c in rest if c.startswith(("lat", "lon", "heading"))]
