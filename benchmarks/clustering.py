@@ -153,8 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for (peer, clock), found in beside_peers(n, count=args.rounds).items():
             told = f"wanted {WANTED[peer]:.1f}, n = {args.rounds}"
             print(f"{n} jolts, {clock}: {found} times {peer}, {told}")
-    power = growth(args.sizes, count=args.rounds)
-    print(f"time grows with n^{power}, wanted {GROWTH}, n = {args.rounds}")
+    if min(args.sizes) < max(args.sizes):
+        power = growth(args.sizes, count=args.rounds)
+        print(f"time grows with n^{power}, wanted {GROWTH}, n = {args.rounds}")
 
 
 if __name__ == "__main__":

@@ -18,15 +18,15 @@ from streetbump.geo import bin_centre, ecef_mm
 from streetbump.model import Bools, Ints
 
 WAY_M = 120.0
-"""How far from a cluster ways are compared. Chosen by us: ten or eleven bins of a straight street."""
+"""How far from a cluster ways are compared. Chosen by us: ten or eleven bins of a street."""
 
 SHARED_BINS = 9
-"""Two trips that share so many bins, 200 m of way, went together. Chosen by us: at a speed of a town
-this is 15 to 30 s, in which the next car draws nearer or falls behind; and a phone may miss a bin."""
+"""Two trips that share so many bins, 200 m of way, went together. Chosen by us: 15 to 30 s of
+driving, in which the next car draws nearer or falls behind; and a phone may miss a bin."""
 
 TOGETHER_NS = 2_000_000_000
 """Times of one car in one bin differ by no more, ns. Chosen by us: clocks of receivers agree, and
-the phone on the back seat enters a bin half a second later; cars follow each other at 2 s or more."""
+the phone on the back seat enters a bin half a second later; most cars keep 2 s or more."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
 """Which jolts see each other: every pair within a distance and a turn, exactly and in order.
 
-Rows are sorted into cubes as wide as the reach, so that whoever sees a row stands in its own cube or
-in one around it: five runs of the sorted rows, looked up once per cube (the cell lists of Quentrec
-and Brot 1973, doi 10.1016/0021-9991(73)90046-6, with half of the cubes around, as every pair is
-met from one side only). All numbers are integers: no rounding decides who is near.
+Rows are sorted into cubes as wide as the reach, so that whoever sees a row stands in its own cube
+or in one around it: five runs of the sorted rows, looked up once per cube (the cell lists of
+Quentrec and Brot 1973, doi 10.1016/0021-9991(73)90046-6, with half of the cubes around, as every
+pair is met from one side only). All numbers are integers: no rounding decides who is near.
 """
 
 from __future__ import annotations

@@ -41,7 +41,12 @@ def claims(
     passed = drives(key, t_utc_ns=t_ns).assign(bin=bins)
     PASSES.check(passed)
     trips = TRIPS.build(
-        {"trip_key": key, "device": device, "dated": np.ones(n, bool), "synthetic": np.zeros(n, bool)}
+        {
+            "trip_key": key,
+            "device": device,
+            "dated": np.ones(n, bool),
+            "synthetic": np.zeros(n, bool),
+        }
     )
     return region(hits.reset_index(drop=True), passed, trips)
 

@@ -51,7 +51,7 @@ def test_pairs_are_those_of_the_definition(rows, far):
 def test_nothing_is_lost_between_the_ends_of_the_earth(x):
     """Rows of two places with the whole Earth between them, each with its neighbour."""
     end = 6_378_137_000
-    rows = [(-end, -end, -end, 0), (-end + x, -end, -end, 0), (end, end, end, 0), (end + x, end, end, 0)]  # fmt: skip
+    rows = [(y + d, y, y, 0) for y in (-end, end) for d in (0, x)]
     assert [pair[:2] for pair in found(rows)] == [(0, 1), (1, 0), (2, 3), (3, 2)]
 
 
