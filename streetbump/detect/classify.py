@@ -275,8 +275,12 @@ def nearness(z: Floats, landmarks: Floats, *, width: float) -> Floats:
     >>> nearness(np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 1.0]]), width=1.0).round(3)
     array([[1.   , 0.368]])
     """
-    squared = (z**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * z @ landmarks.T
-    return np.asarray(np.exp(-width / landmarks.shape[1] * np.maximum(squared, 0.0)))
+    closer = 2 * z @ landmarks.T  # becomes minus the squared difference, in place
+    closer -= (z**2).sum(axis=1)[:, None]
+    closer -= (landmarks**2).sum(axis=1)
+    np.minimum(closer, 0.0, out=closer)
+    closer *= width / landmarks.shape[1]
+    return np.asarray(np.exp(closer, out=closer))
 
 
 def softmax(logits: Floats) -> Floats:

@@ -47,7 +47,8 @@ MOST_MS2 = 25.0
 """Samples beyond this count as this, m/s²: with it, all sums fit into 16 bits. Chosen by us."""
 
 _WORD = 64
-_BATCH = 128  # windows at a time: the answers stay in the processor's cache
+_BATCH = 160  # windows at a time: what one threshold is asked of stays in the processor's cache
+_SIDES = np.delete(np.arange(TAPS), TAPS // 2)
 
 
 def _answers(windows: Floats) -> Iterator[tuple[Shorts, int]]:
@@ -64,12 +65,11 @@ def _answers(windows: Floats) -> Iterator[tuple[Shorts, int]]:
         padded = np.zeros((n, _WORD + 2 * reach), np.int16)
         padded[:, reach : reach + samples] = whole
         every = sliding_window_view(padded, _WORD, axis=1).transpose(1, 0, 2)
+        middle = every[reach].reshape(n * _WORD)
         for d in DILATIONS:
-            first = reach - TAPS // 2 * d
-            taps = every[first : first + TAPS * d : d].reshape(TAPS, n * _WORD)
-            third = taps.sum(axis=0, dtype=np.int16) // np.int16(3)
-            side = np.delete(taps, TAPS // 2, axis=0)
-            base = side + (taps[TAPS // 2] - third)
+            side = every[reach + (_SIDES - TAPS // 2) * d].reshape(SIDE_TAPS, n * _WORD)
+            third = (side.sum(axis=0, dtype=np.int16) + middle) // np.int16(3)
+            base = side + (middle - third)
             row = 0
             for a in range(SIDE_TAPS - 1):
                 end = row + SIDE_TAPS - 1 - a
@@ -110,13 +110,14 @@ def kernel_counts(windows: Floats, thresholds: Shorts) -> Bytes:
     >>> int(kernel_counts(np.zeros((1, 60)), none).max())
     0
     """
-    counts = np.empty((BANKS, LEVELS * KERNELS, len(windows)), np.uint8)
+    counts = np.empty((BANKS, LEVELS, KERNELS, len(windows)), np.uint8)
     for first in range(0, len(windows), _BATCH):
         some = slice(first, first + _BATCH)
-        above = np.empty((LEVELS, KERNELS, len(windows[some]) * _WORD), np.bool_)
+        above = np.empty((KERNELS, len(windows[some]) * _WORD), np.bool_)
         for bank, (answer, samples) in enumerate(_answers(windows[some])):
-            np.greater(answer, thresholds[bank, :, :, None], out=above)
             real = np.packbits(np.arange(_WORD) < samples).view(np.uint64)
-            words = np.packbits(above).view(np.uint64) & real
-            counts[bank, :, some] = np.bitwise_count(words).reshape(LEVELS * KERNELS, -1)
+            for level in range(LEVELS):
+                np.greater(answer, thresholds[bank, level, :, None], out=above)
+                words = np.packbits(above).view(np.uint64) & real
+                counts[bank, level, :, some] = np.bitwise_count(words).reshape(KERNELS, -1)
     return counts.reshape(COUNTS, len(windows)).T

@@ -210,11 +210,12 @@ def _felt(signal: Signal, moves: _Moves) -> Floats:
     since_s = (moves.fix_ns - signal.t_ns[0]) * 1e-9
     step = (since_s - LAGS_S[:, None]) / SLOW_S
     low = np.clip(step.astype(np.int64), 0, len(way) - 2)
-    place = way.take(low, axis=0)
-    place += (step - low)[..., None] * (way.take(low + 1, axis=0) - place)
-    before, at, after = (place.take(row, axis=1) for row in moves.row.T)
-    to_s, from_s = np.diff(since_s[moves.row], axis=1).T[:, :, None]
-    return np.asarray(((after - at) / from_s - (at - before) / to_s) / ((to_s + from_s) / 2))
+    place = way.T.take(low, axis=1)
+    place += (step - low) * (way.T.take(low + 1, axis=1) - place)
+    before, at, after = (place.take(row, axis=2) for row in moves.row.T)
+    to_s, from_s = np.diff(since_s[moves.row], axis=1).T
+    felt = ((after - at) / from_s - (at - before) / to_s) / ((to_s + from_s) / 2)
+    return np.asarray(felt.transpose(1, 2, 0))  # by axes, as the signal: rows lie side by side
 
 
 def _way(signal: Signal) -> Floats:
@@ -226,7 +227,7 @@ def _way(signal: Signal) -> Floats:
     grid = np.arange(0.0, since_ns[-1] * 1e-9 + 2 * SLOW_S, SLOW_S)
     at_s = averaged(since_ns, parts) * 1e-9
     velocity = np.array([np.interp(grid, at_s, axis) for axis in velocity.T]).T
-    return np.ascontiguousarray(_integral(_tracked(velocity), SLOW_S))
+    return _integral(_tracked(velocity), SLOW_S)
 
 
 def _integral(values: Floats, step_s: float) -> Floats:
@@ -243,7 +244,9 @@ def _tracked(values: Floats) -> Floats:
     answer = np.diff(1 - np.exp(-u) * (1 - u))  # of the step response: (2 - u) exp(-u)
     answer = np.convolve(answer / answer.sum(), [0.5, 0.5])  # each part falls between two steps
     now = -(len(answer) // 2)  # the filter knows nothing of what comes later
-    return np.asarray(convolve1d(values, answer, axis=0, mode="nearest", origin=now))
+    tracked = np.empty_like(values)  # by columns if the values are
+    convolve1d(values, answer, axis=0, mode="nearest", origin=now, output=tracked)
+    return tracked
 
 
 # ------------------------------------------------------------------------------- one over the other

@@ -96,10 +96,11 @@ def prepare_masked(trip: Trip, *, settings: DetectSettings) -> tuple[Signal, Mas
         along = np.einsum("ij,ij->i", axes, felt)
         along /= _length(felt)
         vertical = along - moving_mean(along, width)
-        anchor = _strongest(axes)
+        square = _square(axes)
+        anchor = int(square.argmax())
         turned = _turned(felt, anchor, rate_hz=rate, settings=settings)
-        hand = in_hand(axes, felt, rate_hz=rate, anchor=anchor)
-        masks = Masks(gap, turned, hand, fallen(axes, rate_hz=rate))
+        hand = in_hand(axes, square, felt, rate_hz=rate, anchor=anchor)
+        masks = Masks(gap, turned, hand, fallen(square, rate_hz=rate))
     usable = ~(masks.gap | masks.turned | masks.in_hand | masks.fallen)
     return Signal(t_ns, vertical, axes, usable, rate), masks
 
@@ -116,8 +117,7 @@ def _even(trip: Trip, *, gap_s: float) -> tuple[Ints, Floats, Bools]:
     recording began.
     """
     acc_ms2 = np.multiply(trip.acc, ACC_LSB_MS2, order="F")  # by columns: three times as fast
-    t_ns, axes = _unthickened(trip.t_ns, acc_ms2, 1e9 / trip.rate_hz)
-    step_ns = np.diff(t_ns)
+    t_ns, axes, step_ns = _unthickened(trip.t_ns, acc_ms2, 1e9 / trip.rate_hz)
     seam = np.zeros(len(t_ns), np.bool_)
     per_ns = trip.rate_hz * 1e-9
     if np.rint(step_ns.max(initial=0) * per_ns) <= 1:
@@ -134,18 +134,19 @@ def _even(trip: Trip, *, gap_s: float) -> tuple[Ints, Floats, Bools]:
     )
 
 
-def _unthickened(t_ns: Ints, axes: Floats, step_ns: float) -> tuple[Ints, Floats]:
-    """Samples that come thicker than ``CLOSE`` steps, averaged over a step."""
+def _unthickened(t_ns: Ints, axes: Floats, step_ns: float) -> tuple[Ints, Floats, Ints]:
+    """Samples that come thicker than ``CLOSE`` steps averaged over a step; and the steps, ns."""
     steps_ns = np.diff(t_ns)
     if steps_ns.min() >= CLOSE * step_ns:
-        return t_ns, axes
+        return t_ns, axes, steps_ns
     close = np.append(False, steps_ns < CLOSE * step_ns)
     begin = np.maximum.accumulate(np.where(close, 0, np.arange(len(t_ns))))
     slot = np.rint((t_ns - t_ns[begin]) / step_ns)
     first = np.flatnonzero(~close | (np.diff(slot, prepend=-1) > 0))
     count = np.diff(first, append=len(t_ns))
     mean_ns = np.add.reduceat(t_ns - t_ns[0], first) // count
-    return t_ns[0] + mean_ns, np.add.reduceat(axes, first, axis=0) / count[:, None]
+    thinned_ns = t_ns[0] + mean_ns
+    return thinned_ns, np.add.reduceat(axes, first, axis=0) / count[:, None], np.diff(thinned_ns)
 
 
 CLOSE = 0.75
@@ -160,14 +161,15 @@ def _averaged(t_ns: Ints, axes: Floats, seam: Bools, parts: int) -> tuple[Ints, 
     """
     if parts == 1:
         return t_ns, axes, seam
-    first = (_strongest(axes) - parts // 2) % parts
+    first = (int(_square(axes).argmax()) - parts // 2) % parts
     since = averaged(t_ns[first:] - t_ns[0], parts)
-    lost = averaged(seam[first:].view(np.int8), parts) > 0
+    lost = averaged(seam[first:].view(np.int8), parts) > 0 if seam.any() else seam[: len(since)]
     return t_ns[0] + np.rint(since).astype(np.int64), averaged(axes[first:], parts), lost
 
 
-def _strongest(axes: Floats) -> int:
-    return int(np.einsum("ij,ij->i", axes, axes).argmax())
+def _square(vectors: Floats) -> Floats:
+    """Squared length of each vector, (n,)."""
+    return np.asarray(np.einsum("ij,ij->i", vectors, vectors))
 
 
 def averaged(values: Ints | Floats, parts: int) -> Floats:
@@ -195,7 +197,7 @@ def moving_mean(values: Floats, width: int) -> Floats:
 
 def _length(vectors: Floats) -> Floats:
     """Length of each vector, (n,), never 0."""
-    return np.maximum(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)), 1e-9)
+    return np.maximum(np.sqrt(_square(vectors)), 1e-9)
 
 
 def _turned(felt: Floats, anchor: int, *, rate_hz: float, settings: DetectSettings) -> Bools:
@@ -239,19 +241,24 @@ HAND_RATE_HZ = 15.0
 """A slower phone folds the road's shaking into the hand's band."""
 
 
-def in_hand(axes_ms2: Floats, felt: Floats, *, rate_hz: float, anchor: int = 0) -> Bools:
+def in_hand(
+    axes_ms2: Floats, square: Floats, felt: Floats, *, rate_hz: float, anchor: int = 0
+) -> Bools:
     """Where the phone is moved by a hand: swaying across gravity, for seconds, (n,).
 
     Parameters
     ----------
     axes_ms2, felt : (n, 3) float64
         Device axes on an even grid, and what they feel of gravity: it points up.
+    square : (n,) float64
+        Squared length of the axes' vector.
     anchor : int
         A point at which a mean over some points begins: where the recording begins must not matter.
 
     >>> t = np.arange(0, 60, 0.02)
     >>> axes = np.column_stack((0 * t, 4.0 * np.sin(9 * t) * (t > 40), 0 * t + 9.8))
-    >>> hand = in_hand(axes, np.array([[0.0, 0.0, 1.0]]).repeat(len(t), 0), rate_hz=50.0)
+    >>> up = np.array([[0.0, 0.0, 1.0]]).repeat(len(t), 0)
+    >>> hand = in_hand(axes, (axes**2).sum(axis=1), up, rate_hz=50.0)
     >>> bool(hand[t < 35].any()), bool(hand[t > 43].all())
     (False, True)
     """
@@ -260,13 +267,12 @@ def in_hand(axes_ms2: Floats, felt: Floats, *, rate_hz: float, anchor: int = 0) 
         return np.zeros(n, np.bool_)
     first = anchor % parts
     mean = averaged(axes_ms2[first:], parts)
-    square = averaged(np.einsum("ij,ij->i", axes_ms2, axes_ms2)[first:], parts)
-    fast = np.maximum(square - np.einsum("ij,ij->i", mean, mean), 0.0)
+    fast = np.maximum(averaged(square[first:], parts) - _square(mean), 0.0)
     window = _samples(HAND_S, rate_hz / parts)
     sway = moving_mean(mean, 3) - moving_mean(mean, window // 2)
     gravity = felt[first::parts][: len(mean)]
     along = np.einsum("ij,ij->i", sway, gravity) / _length(gravity)
-    across = np.maximum(np.einsum("ij,ij->i", sway, sway) - along**2, 0.0)
+    across = np.maximum(_square(sway) - along**2, 0.0)
     level, rest = moving_mean(across, window), moving_mean(fast, window)
     hand = _dilate((level > HAND_MS2**2) & (level > HAND_SHARE**2 * rest), window // 4)
     return _spread(hand, first, parts, n)
@@ -284,20 +290,20 @@ FALL_MARGIN_S = (0.5, 3.0)
 and slides afterwards. Chosen by us."""
 
 
-def fallen(axes_ms2: Floats, *, rate_hz: float) -> Bools:
-    """Where the phone slips, falls, bounces, (n,).
+def fallen(square: Floats, *, rate_hz: float) -> Bools:
+    """Where the phone slips, falls, bounces, (n,), by the squared length of what it feels.
 
-    >>> axes = np.tile([0.0, 0.0, 9.8], (500, 1)); axes[200:210] = 0.1
-    >>> at = np.flatnonzero(fallen(axes, rate_hz=50.0)); int(at[0]), int(at[-1])
+    >>> felt_ms2 = np.full(500, 9.8); felt_ms2[200:210] = 0.1
+    >>> at = np.flatnonzero(fallen(felt_ms2**2, rate_hz=50.0)); int(at[0]), int(at[-1])
     (175, 359)
     """
     if rate_hz < HAND_RATE_HZ:  # two samples of a slow phone on a bad road are no fall
-        return np.zeros(len(axes_ms2), np.bool_)
+        return np.zeros(len(square), np.bool_)
     length = max(2, int(np.ceil(FALL_S * rate_hz)))
-    begin, end = _runs(np.einsum("ij,ij->i", axes_ms2, axes_ms2) < FALL_MS2**2)
+    begin, end = _runs(square < FALL_MS2**2)
     falls = end - begin >= length
     before, after = (_samples(s, rate_hz) for s in FALL_MARGIN_S)
-    return _covered(begin[falls] - before, end[falls] + after, len(axes_ms2))
+    return _covered(begin[falls] - before, end[falls] + after, len(square))
 
 
 def _strongest_axis(shaken: Floats) -> Floats:

@@ -110,7 +110,7 @@ def test_what_is_no_number_counts_as_silence():
 @pytest.mark.parametrize("n", [1, 2, 7, 63, 64, 65])
 def test_a_jolt_does_not_depend_on_its_neighbours(n):
     """A window has the same verdict alone, in any batch, and in any order."""
-    windows, model = np.concatenate((some_windows(120), list(ODD.values()))), load_model()
+    windows, model = np.concatenate((some_windows(170), list(ODD.values()))), load_model()
     together = class_probabilities(windows, rate_hz=50.0, model=model)
     order = np.random.default_rng(n).permutation(len(windows))
     parts = np.split(windows[order], range(n, len(windows), n))

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from streetbump.detect.trigger import characteristic, find
+from streetbump.detect.trigger import _stretched, characteristic, find
 
 
 def level_of(signal, shipped, **changes):
@@ -77,6 +77,16 @@ def test_speed_takes_off_what_it_adds(series, shipped):
     assert (slow / fast).mean() == pytest.approx(16**shipped.speed_power, rel=1e-6)
 
 
+def test_a_quarter_is_a_power_like_any_other(series, shipped):
+    """The shipped power of speed, which has a short cut, gives what its neighbours give."""
+    z, speed_ms = noise(3000), np.linspace(0.0, 40.0, 3000)
+    assert shipped.speed_power == 0.25
+    by_roots = level_of(series(z), shipped, speed_ms=speed_ms)
+    for near in (0.25 - 1e-12, 0.25 + 1e-12):
+        by_power = level_of(series(z), shipped, speed_ms=speed_ms, speed_power=near)
+        assert by_roots == pytest.approx(by_power, rel=1e-10, abs=1e-12)
+
+
 def test_an_unknown_speed_is_the_usual_one(series, shipped):
     """Without fixes nothing is known of speed, and nothing is taken off or added."""
     signal = series(noise(500))
@@ -98,6 +108,17 @@ def test_noise_is_that_of_the_place(series, shipped):
     z[4500:4510] += 6.0
     cf = level_of(series(z), shipped)
     assert cf[1490:1520].max() > 1.5 * cf[4490:4520].max()
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 50])
+def test_between_blocks_the_noise_is_linear(step):
+    """Values in even steps are interpolated as numpy does it, whole and half points, ends held."""
+    values = np.random.default_rng(step).random(7)
+    for first in np.arange(-step + 0.5, 2 * step, 0.5):
+        n = int(7 * step - first)
+        point = (np.arange(n) + first) / step
+        between = np.interp(point, np.arange(7), values)
+        assert _stretched(values, step, first, n) == pytest.approx(between, rel=1e-12, abs=1e-12)
 
 
 def test_a_stop_does_not_make_the_street_look_quiet(series, shipped):
