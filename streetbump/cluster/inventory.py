@@ -177,7 +177,7 @@ def check_kind(kind: str | None) -> None:
         Lists those that are known.
     """
     if kind is not None and kind not in OBSTACLE_CLASS:
-        raise InputError(f"--kind {kind}: not known; one of {', '.join(sorted(OBSTACLE_CLASS))}")
+        raise UsageError(f"--kind {kind}: not known; one of {', '.join(sorted(OBSTACLE_CLASS))}")
 
 
 def _understood(

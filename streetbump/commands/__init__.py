@@ -24,7 +24,7 @@ import pandas as pd
 
 from streetbump import runtime
 from streetbump.cityprofile import FileChannel, shipped_city
-from streetbump.cluster.places import flagged
+from streetbump.cluster.places import flagged, why_not
 from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial
@@ -564,11 +564,11 @@ def narrow(
 # ------------------------------------------------------------------------------- submit
 
 PLAN_COLUMNS = ("place_id", "city", "action", "why", "priority", "class", "lat_deg", "lon_deg",
-                "marker", "description")  # fmt: skip
+                "marker", "description", "cluster_id")  # fmt: skip
 
 
 def plan_table(session: Session) -> pd.DataFrame:
-    """What would go where, with its text, and why each other place would not."""
+    """What would go where, with its text, and why each other place, and cluster, would not."""
     desks = {d.city.name: d for d in session.work.desks}
     decided, facts = plan_now(
         session.store,
@@ -585,9 +585,30 @@ def plan_table(session: Session) -> pd.DataFrame:
         rows.append(
             (planned.place_id, planned.city, planned.action.value, planned.why, planned.priority,
              fact.jolt_class.value, fact.lat_deg, fact.lon_deg,
-             request.marker if request else None, request.description if request else None)
+             request.marker if request else None, request.description if request else None, None)
         )  # fmt: skip
+    order = [action.value for action in Action]
+    rows.sort(key=lambda row: order.index(row[2]))  # what is sent on top; by priority within
+    rows += _unplaced(session.store, settings=session.settings)
     return pd.DataFrame(rows, columns=list(PLAN_COLUMNS))
+
+
+def _unplaced(store: Store, *, settings: Settings) -> list[tuple[Any, ...]]:
+    """Rows of the plan for clusters that are part of no place: why each is not flagged."""
+    placed = {cluster_id for place in store.places() for cluster_id in place.clusters}
+    clusters = store.clusters().sort_values(["priority", "cluster_id"], ascending=[False, True])
+    return [
+        (None, None, Action.SKIP.value, f"not flagged: {why_not(c, settings=settings.flag)}",
+         c["priority"], c["class"], c["lat_deg"], c["lon_deg"], None, None, c["cluster_id"])
+        for c in clusters[~clusters["cluster_id"].isin(placed)].to_dict("records")
+    ]  # fmt: skip
+
+
+def plan_people(table: pd.DataFrame) -> pd.DataFrame:
+    """The plan as a person reads it."""
+    id_ = table["place_id"].where(table["place_id"].notna(), table["cluster_id"])
+    shown = table[["city", "action", "why", "description"]]
+    return shown.assign(**{"place or cluster": id_})[["place or cluster", *shown.columns]]
 
 
 def outbox_table(store: Store) -> pd.DataFrame:
