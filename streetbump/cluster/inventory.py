@@ -17,7 +17,7 @@ import pandas as pd
 from streetbump.cluster import osm
 from streetbump.cluster.layers import Layer, read_layer
 from streetbump.config import decode_toml
-from streetbump.errors import ConfigError, InputError
+from streetbump.errors import ConfigError, InputError, UsageError
 from streetbump.model import OBSTACLE_CLASS, OBSTACLES, Bools, JoltClass
 
 RADIUS_M = {"hump": 4.0, "joint": 4.0, "casting": 2.0, "marker": 2.0}
