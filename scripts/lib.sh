@@ -88,13 +88,18 @@ run_pip() {
   fi
 }
 
-# An empty environment at $venv. Only a directory that carries our mark is ever emptied.
+# An empty environment at $venv. Only a directory that carries our mark is ever emptied, and none
+# that another checkout made and may be at work in: the mark says whose it is.
 make_venv() {
-  local mark="$venv/.made-by-streetbump-scripts"
+  local mark="$venv/.made-by-streetbump-scripts" owner
   if [[ ! -f $mark && -n "$(ls -A "$venv")" ]]; then
     stop "$venv was not made by these scripts: remove it, or set STREETBUMP_VENV to another place"
   fi
-  : >"$mark"
+  owner="$(cat "$mark" 2>/dev/null || true)"
+  if [[ -d $owner && $owner != "$root" && $venv != "$root"/* ]]; then
+    stop "$venv belongs to the checkout in $owner: set STREETBUMP_VENV to another place"
+  fi
+  printf '%s' "$root" >"$mark"
   find "$venv" -mindepth 1 ! -path "$mark" -delete
   if ! "$python" -m venv "$venv" >"$venv/venv.log" 2>&1; then
     stop "$python could not make $(short "$venv"): $(tail -n 1 "$venv/venv.log")"
@@ -131,5 +136,6 @@ set_up() {
     fi
     printf '%s\n' "$wanted" >"$stamp"
   fi
+  printf '%s' "$root" >"$venv/.made-by-streetbump-scripts"
   exec 9<&-
 }

@@ -255,7 +255,7 @@ STATE_NAMES = ("candidate", "flagged", "held", "reported", "closed_claimed", "re
                "still_there", "rejected", "known_obstacle", "faded")  # fmt: skip
 
 TABLE_ROWS = 40
-"""Rows shown to people by ``run``; programs get all."""
+"""Rows shown to people by ``run`` and ``submit``; programs get all."""
 
 
 @main.command()
@@ -291,11 +291,7 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
                 on_progress=_tell(tell),
             )  # fmt: skip
     words.refused(result.rejected)
-    table = result.clusters
-    for_people = values["output"] is None and values["kind"] in {None, "table"}
-    if for_people and sys.stdout.isatty() and len(table) > TABLE_ROWS:
-        words.say(f"the first {TABLE_ROWS} of {len(table)} clusters; streetbump cluster has all")
-        table = table.head(TABLE_ROWS)
+    table = _first(result.clusters, values, words, "streetbump cluster has all")
     _emit(table, values["kind"], values["output"], people=cluster_people)
     words.say(*result.words)
     if result.waiting is not None:
@@ -303,6 +299,15 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
         sys.exit(3)
     if len(result.rejected):
         sys.exit(1)
+
+
+def _first(table: pd.DataFrame, values: dict[str, Any], words: Words, more: str) -> pd.DataFrame:
+    """What people see of a long table on a terminal; programs and files get all of it."""
+    for_people = values["output"] is None and values["kind"] in {None, "table"}
+    if not (for_people and sys.stdout.isatty() and len(table) > TABLE_ROWS):
+        return table
+    words.say(f"the first {TABLE_ROWS} of {len(table)} rows; {more}")
+    return table.head(TABLE_ROWS)
 
 
 def _tell(tell: Callable[[str], None]) -> Callable[[Progress], None]:
@@ -676,8 +681,8 @@ def submit(**values: Any) -> None:
     with _session(values, cities=values["cities"]) as session:
         session.until_idle(lanes=("cluster",))
         if not values["send"]:
-            _emit(commands.plan_table(session), values["kind"], values["output"],
-                  people=_only("place_id", "city", "action", "why", "description"))  # fmt: skip
+            table = _first(commands.plan_table(session), values, words, "--format csv has all")
+            _emit(table, values["kind"], values["output"], people=commands.plan_people)
             words.say("dry run: nothing was sent")
             return
         commands.check_live(session.work.desks)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from streetbump import cluster, detect
 from streetbump.cluster.kinds import load_place_model
-from streetbump.cluster.life import Filed, lived, presence, votes_at
+from streetbump.cluster.life import Filed, Presence, lived, presence, votes_at
 from streetbump.cluster.match import points_of
 from streetbump.cluster.places import Place, follow
 from streetbump.config import Settings, generation_key, shipped_settings, stored_settings
@@ -507,19 +507,41 @@ def _live(store: Store, work: Work, now_ns: int) -> Progress:
 def _lived(
     store: Store, work: Work, row: PlaceRow, filed: Mapping[tuple[str, int], Filed]
 ) -> PlaceRow:
+    s = work.settings
+    known = filed.get((row.place_id, row.episode))
+    closed_ns = known.closed_ns if known else None
+    seen = presence_at(store, row, closed_ns=closed_ns, generation=work.generation, settings=s)
+    if seen is None:
+        return row
+    return _row(lived(_place(row), seen, known, life=s.life, flag=s.flag), row.review)
+
+
+def presence_at(
+    store: Store,
+    row: PlaceRow,
+    *,
+    closed_ns: int | None,
+    generation: Generation,
+    settings: Settings,
+) -> Presence | None:
+    """What the passes of a generation say of a place now; None where it has no cluster there.
+
+    Parameters
+    ----------
+    closed_ns : int or None
+        When the city's claim to have closed its present episode was seen.
+    """
     clusters = store.clusters_by_id(row.clusters)
     if len(clusters) == 0:
-        return row
-    s = work.settings
+        return None
+    s = settings
     here = cell_of(np.array([row.lat_deg]), np.array([row.lon_deg]))
     reach_m = s.cluster.halo_m + s.flag.same_place_m
-    region = store.load_region(work.generation.name, cells_around(here, halo_m=reach_m))
+    region = store.load_region(generation.name, cells_around(here, halo_m=reach_m))
     votes = votes_at(
         clusters, store.members(row.clusters), region.passes, region.trips, settings=s.cluster
     )
-    known = filed.get((row.place_id, row.episode))
-    seen = presence(votes, closed_ns=known.closed_ns if known else None, settings=s.life)
-    return _row(lived(_place(row), seen, known, life=s.life, flag=s.flag), row.review)
+    return presence(votes, closed_ns=closed_ns, settings=s.life)
 
 
 def _follower(work: Work) -> Follow:

@@ -387,7 +387,7 @@ def _due_to_read(
     """The next look at what became of a request of one city, or when there may be one."""
     rows = [row for row in sender.store.outbox() if row.city == desk.city.name]
     for row in rows:
-        action = _READ.get(row.state)
+        action = _look_again if _approved(sender, row) else _READ.get(row.state)
         if action is not None and (row.next_ns is None or row.next_ns <= sender.now_ns):
             return partial(_with_row, action=action, row=row), None
     return None, _soonest(rows, {RequestState.UNKNOWN})  # a token may take days: no waiting
@@ -595,6 +595,45 @@ def _look_up(call: _Call, row: OutboxRow) -> Step:
     return _settle(call, row, receipt)
 
 
+def _approved(sender: Sender, row: OutboxRow) -> bool:
+    """Whether a person wants a held request reported anew."""
+    if row.state != RequestState.HELD.value:
+        return False
+    place = sender.store.place(row.place_id)
+    held = place is not None and place.state == PlaceState.HELD.value
+    return held and place is not None and (place.episode, place.review) == (row.episode, "approved")
+
+
+def _look_again(call: _Call, row: OutboxRow) -> Step:
+    """Look for a held request once more: only proof that the city has none begins a new episode."""
+    sender, name = call.sender, call.desk.city.name
+    sent_ns = row.sent_ns if row.sent_ns is not None else row.created_ns
+    receipt = talk.look_again(
+        call.desk.connect(),
+        _request_of(row),
+        call.desk.profile,
+        sent_utc=datetime.fromtimestamp(sent_ns / 1e9, UTC),
+        now_utc=sender.now_utc,
+    )
+    if receipt.state is RequestState.HELD:
+        call.move(row, [RequestState.HELD], note=receipt.note,
+                  next_ns=sender.now_ns + READ_AGAIN_NS)  # fmt: skip
+        return Step(f"{row.place_id} stays held: {receipt.note}")
+    if receipt.state is not RequestState.REFUSED:
+        return _settle(call, row, receipt)
+    why = f"{name}: {receipt.note}; reported anew"
+    sender.store.begin_again(
+        row,
+        note=receipt.note,
+        why=why,
+        resource=call.resource,
+        owner=sender.owner,
+        now_ns=sender.now_ns,
+    )
+    sender.checkpoint("episode committed")
+    return Step(f"{row.place_id} → {why}")
+
+
 def _exchange(call: _Call, row: OutboxRow) -> Step:
     """Ask what number a token stands for by now."""
     known = _known_ids(call) - {row.token or ""}
@@ -657,5 +696,5 @@ _READ: dict[str, _Act] = {
     RequestState.TOKEN.value: _exchange,
     **dict.fromkeys((state.value for state in HELD_BY_CITY), _read_back),
 }
-READABLE = frozenset(_READ)
+READABLE = frozenset({*_READ, RequestState.HELD.value})
 """States of a request that a look at the city can change."""

@@ -177,6 +177,31 @@ def test_people_get_a_table_in_which_nothing_is_cut(here: Path) -> None:
     assert "…" not in table
 
 
+def test_ids_stay_whole_on_a_narrow_terminal(here: Path) -> None:
+    """In 80 columns a place's id, class and state are still whole words that can be copied."""
+    streetbump("run", *TRIPS, cwd=here)
+    table = streetbump("cluster", "--format", "table", cwd=here, COLUMNS="80").stdout.decode()
+    rows = [json.loads(row) for row in streetbump("cluster", cwd=here).stdout.splitlines()]
+    (first, *_) = [row for row in rows if row["place_id"]]
+    line = next(line for line in table.splitlines() if first["place_id"] in line)
+    assert line.split()[:3] == [first["place_id"], first["class"], first["state"]]
+
+
+def test_the_dry_run_says_of_every_cluster_why_it_would_not_go(here: Path) -> None:
+    """What is sent comes first; each cluster without a place has a row with what it lacks."""
+    streetbump("run", *TRIPS, "--obstacles", FIXTURES / "obstacles.geojson", cwd=here)
+    done = streetbump("submit", "--city", "sandbox", cwd=here)
+    plan = [json.loads(row) for row in done.stdout.splitlines()]
+    clusters = [json.loads(row) for row in streetbump("cluster", cwd=here).stdout.splitlines()]
+    unplaced = {c["cluster_id"] for c in clusters if c["place_id"] is None}
+    assert {row["cluster_id"] for row in plan} - {None} == unplaced
+    assert unplaced
+    assert all(row["why"].startswith("not flagged: ") for row in plan if row["cluster_id"])
+    assert [row["action"] for row in plan] == ["send"] * 5 + ["skip"] * len(unplaced)
+    table = streetbump("submit", "--city", "sandbox", "--format", "table", cwd=here).stdout
+    assert "\ufffd" not in table.decode()
+
+
 def test_reviewing(here: Path) -> None:
     """What a person rejects is never planned; who did it is kept."""
     streetbump("run", *TRIPS, "--obstacles", FIXTURES / "obstacles.geojson", cwd=here)

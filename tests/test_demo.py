@@ -18,7 +18,8 @@ from .conftest import FIXTURES, ROOT
 MARK = Path(sys.prefix) / ".made-by-streetbump-scripts"
 
 pytestmark = pytest.mark.skipif(
-    not MARK.exists(), reason="not in an environment that scripts/test made: run scripts/test"
+    not MARK.exists() or MARK.read_text("utf-8") != str(ROOT),
+    reason="not in an environment that scripts/test made for this checkout: run scripts/test",
 )
 
 

@@ -10,12 +10,16 @@ import pytest
 from campaigns.world import DAY_NS, desk_of, drive
 from streetbump import commands
 from streetbump.commands import Session
-from streetbump.model import RequestState
-from streetbump.submit.sandbox import Sandbox
+from streetbump.commands.explain import explain
+from streetbump.model import CLUSTERS, RequestState
+from streetbump.report.explain import Life, Link, explain_place
+from streetbump.submit.sandbox import Faults, Sandbox
 from streetbump.submit.sandbox.city import Closing, Filling
 from streetbump.submit.sandbox.dialect import Dialect
 
 from .conftest import Workshop
+
+NO_CLUSTERS = CLUSTERS.empty()
 
 
 @pytest.fixture
@@ -198,3 +202,158 @@ def test_a_new_episode_names_the_request_before(town: tuple[Workshop, Session, S
     pass_days(shop, 30)
     settle(session)
     assert f"after request {first} was closed" in city.ledger()[-1]["description"]
+
+
+def held(town: tuple[Workshop, Session, Sandbox], fault: str) -> str:
+    """The place whose request had an unclear outcome and was not found within the city's window."""
+    shop, session, city = town
+    city.set_faults(Faults(fault=fault, times=1))  # type: ignore[arg-type]
+    felt_by_many(session, day=0)
+    pass_days(shop, 6)
+    settle(session)
+    pass_days(shop, 2)
+    settle(session)
+    (row,) = session.store.outbox()
+    assert row.state == RequestState.HELD
+    return row.place_id
+
+
+def decide(town: tuple[Workshop, Session, Sandbox], place_id: str, decision: str) -> None:
+    shop, session, _ = town
+    commands.review(session.store, place_id, decision, by="Ann", note="", now_ns=shop.now_ns)
+
+
+def test_a_held_request_that_never_arrived_is_sent_anew_once_a_person_says_so(
+    town: tuple[Workshop, Session, Sandbox],
+) -> None:
+    """Held stays held by itself; approved and proven absent, the next episode goes out, once."""
+    shop, session, city = town
+    place_id = held(town, "drop")
+    (listed,) = commands.review_table(session.store).to_dict("records")
+    assert listed["request"].startswith("held: sent with an unclear outcome")
+    pass_days(shop, 3)
+    settle(session)
+    assert city.ledger() == []
+
+    decide(town, place_id, "approve")
+    for _ in range(3):
+        settle(session)
+        pass_days(shop, 1)
+    old, new = session.store.outbox()
+    assert (old.state, old.episode) == (RequestState.REFUSED, 1)
+    assert (new.state, new.episode) == (RequestState.ACKED, 2)
+    assert old.marker != new.marker
+    assert len(city.ledger()) == 1
+
+
+def test_a_held_request_that_arrived_after_all_is_found_and_not_sent_anew(
+    town: tuple[Workshop, Session, Sandbox],
+) -> None:
+    """The city listed it late: approving it finds it by its reference, and sends nothing."""
+    shop, session, city = town
+    city.dialect = Dialect(listed_after_s=5 * 86_400.0)
+    place_id = held(town, "drop_stored")
+    pass_days(shop, 5)
+    decide(town, place_id, "approve")
+    settle(session)
+    (row,) = session.store.outbox()
+    assert (row.state, row.note) == (RequestState.ACKED, "found by its reference")
+    assert len(city.ledger()) == 1
+
+
+def test_a_held_request_stays_held_while_the_city_proves_nothing(
+    town: tuple[Workshop, Session, Sandbox],
+) -> None:
+    """An unreadable list is no proof of absence: nothing is sent, and the row says why."""
+    _, session, city = town
+    place_id = held(town, "drop")
+    city.set_faults(Faults(fault="malformed", on="list"))
+    decide(town, place_id, "approve")
+    settle(session)
+    (row,) = session.store.outbox()
+    assert row.state == RequestState.HELD
+    assert "is not known" in row.note
+    assert city.ledger() == []
+
+
+def test_what_a_city_refused_is_sent_anew_once_a_person_says_so(
+    town: tuple[Workshop, Session, Sandbox],
+) -> None:
+    """A refusal was no acceptance: approving begins the next episode, rejecting ends the matter."""
+    shop, session, city = town
+    city.set_faults(Faults(fault="status", status=400, times=1))
+    felt_by_many(session, day=0)
+    pass_days(shop, 6)
+    settle(session)
+    (row,) = session.store.outbox()
+    assert row.state == RequestState.REFUSED
+    decide(town, row.place_id, "reject")
+    settle(session)
+    assert city.ledger() == []
+    decide(town, row.place_id, "approve")
+    decide(town, row.place_id, "approve")
+    settle(session)
+    assert [r.episode for r in session.store.outbox()] == [1, 2]
+    assert len(city.ledger()) == 1
+
+
+def test_a_place_that_is_still_there_can_be_held_before_it_is_reported_anew(
+    town: tuple[Workshop, Session, Sandbox],
+) -> None:
+    """The second report of a hole waits for a person as the first does."""
+    shop, session, city = town
+    felt_by_many(session, day=0)
+    pass_days(shop, 6)
+    settle(session)
+    city.close_request(city.ledger()[0]["service_request_id"])
+    pass_days(shop, 1)
+    commands.sync(session)
+    felt_by_many(session, day=8)
+    pass_days(shop, 6)
+    settle(session)
+    (listed,) = commands.review_table(session.store).to_dict("records")
+    assert listed["state"] == "still_there"
+    decide(town, listed["place_id"], "hold")
+    pass_days(shop, 20)
+    settle(session)
+    assert len(city.ledger()) == 1
+    decide(town, listed["place_id"], "approve")
+    settle(session)
+    assert len(city.ledger()) == 2
+
+
+def test_explain_tells_the_life_of_a_place(town: tuple[Workshop, Session, Sandbox]) -> None:
+    """What passes say now, each episode's request with the city's words, and clusters over time."""
+    shop, session, city = town
+    felt_by_many(session, day=0)
+    pass_days(shop, 6)
+    settle(session)
+    number = city.ledger()[0]["service_request_id"]
+    city.close_request(number)
+    pass_days(shop, 1)
+    commands.sync(session)
+    felt_by_many(session, day=8)
+    pass_days(shop, 20)
+    settle(session)
+    (place,) = session.store.places()
+    said = explain(session.store, place.place_id)
+    assert "there with probability above 0.999: 5 named devices on 10 days agree" in said
+    assert f"episode 1  sandbox: acked as {number}" in said
+    assert "the city says closed" in said
+    assert "episode 2" in said.split("Requests")[1].split("History")[0]
+    assert "still there" in said.split("History")[1]
+    assert "since 2026-03-21: 1 cluster\n  2 clusters in all" in said
+
+
+def test_a_cluster_that_moved_to_another_place_is_told_of_both() -> None:
+    """Explain names the place that a cluster went to, and the one it came from."""
+    moved = [Link("P-A", "c1", 10, 20), Link("P-B", "c1", 20, None)]
+
+    def said(place_id: str, *more: Link) -> str:
+        life = Life(None, [], [], [*moved, *more])
+        return explain_place("", NO_CLUSTERS, NO_CLUSTERS, handles={}, place_id=place_id, life=life)
+
+    a, b = said("P-A", Link("P-A", "c2", 15, None)), said("P-B")
+    assert "shared with place P-B: 1 cluster went to it" in a
+    assert "shared with place P-A: 1 cluster came from it" in b
+    assert "since 1970-01-01: 2 clusters" in a

@@ -234,6 +234,19 @@ def test_foreign_directory_is_never_emptied(tmp_path: Path) -> None:
 
 
 @linux_only
+def test_another_checkouts_environment_is_never_emptied(tmp_path: Path) -> None:
+    """Two checkouts that are told to share an environment do not delete it under each other."""
+    mark = tmp_path / "venv" / ".made-by-streetbump-scripts"
+    mark.parent.mkdir()
+    mark.write_text(str(tmp_path))
+    (tmp_path / "venv" / "kept").touch()
+    ran = run_lib(tmp_path, "set_up", PYTHON=sys.executable)
+    assert ran.returncode == 1
+    assert f"belongs to the checkout in {tmp_path}" in ran.stderr
+    assert (tmp_path / "venv" / "kept").exists()
+
+
+@linux_only
 def test_half_made_environment_is_remade(tmp_path: Path) -> None:
     """What a killed script left behind is emptied and made again."""
     mark = tmp_path / "venv" / ".made-by-streetbump-scripts"

@@ -17,7 +17,7 @@ import pandas as pd
 from streetbump.cluster import osm
 from streetbump.cluster.layers import Layer, read_layer
 from streetbump.config import decode_toml
-from streetbump.errors import ConfigError, InputError
+from streetbump.errors import ConfigError, InputError, UsageError
 from streetbump.model import OBSTACLE_CLASS, OBSTACLES, Bools, JoltClass
 
 RADIUS_M = {"hump": 4.0, "joint": 4.0, "casting": 2.0, "marker": 2.0}
@@ -177,7 +177,7 @@ def check_kind(kind: str | None) -> None:
         Lists those that are known.
     """
     if kind is not None and kind not in OBSTACLE_CLASS:
-        raise InputError(f"--kind {kind}: not known; one of {', '.join(sorted(OBSTACLE_CLASS))}")
+        raise UsageError(f"--kind {kind}: not known; one of {', '.join(sorted(OBSTACLE_CLASS))}")
 
 
 def _understood(

@@ -7,8 +7,9 @@ nothing: the caller stores what it returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,7 @@ def flagged(clusters: pd.DataFrame, *, settings: FlagSettings) -> Bools:
     )
 
 
-def why_not(row: pd.Series, *, settings: FlagSettings) -> str:
+def why_not(row: pd.Series | Mapping[Hashable, Any], *, settings: FlagSettings) -> str:
     """Why one row of ``CLUSTERS`` is not flagged, for people; empty when it is."""
     if pd.notna(row["obstacle_id"]):
         return f"known obstacle {row['obstacle_id']}"

@@ -24,11 +24,11 @@ import pandas as pd
 
 from streetbump import runtime
 from streetbump.cityprofile import FileChannel, shipped_city
-from streetbump.cluster.places import flagged
+from streetbump.cluster.places import flagged, why_not
 from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial
-from streetbump.model import PlaceState, Reason, Rejected, Trip, upload_id_of
+from streetbump.model import PlaceState, Reason, Rejected, RequestState, Trip, upload_id_of
 from streetbump.observe import Observer, silent
 from streetbump.pipeline import (
     LANES,
@@ -564,11 +564,11 @@ def narrow(
 # ------------------------------------------------------------------------------- submit
 
 PLAN_COLUMNS = ("place_id", "city", "action", "why", "priority", "class", "lat_deg", "lon_deg",
-                "marker", "description")  # fmt: skip
+                "marker", "description", "cluster_id")  # fmt: skip
 
 
 def plan_table(session: Session) -> pd.DataFrame:
-    """What would go where, with its text, and why each other place would not."""
+    """What would go where, with its text, and why each other place, and cluster, would not."""
     desks = {d.city.name: d for d in session.work.desks}
     decided, facts = plan_now(
         session.store,
@@ -585,9 +585,30 @@ def plan_table(session: Session) -> pd.DataFrame:
         rows.append(
             (planned.place_id, planned.city, planned.action.value, planned.why, planned.priority,
              fact.jolt_class.value, fact.lat_deg, fact.lon_deg,
-             request.marker if request else None, request.description if request else None)
+             request.marker if request else None, request.description if request else None, None)
         )  # fmt: skip
+    order = [action.value for action in Action]
+    rows.sort(key=lambda row: order.index(row[2]))  # what is sent on top; by priority within
+    rows += _unplaced(session.store, settings=session.settings)
     return pd.DataFrame(rows, columns=list(PLAN_COLUMNS))
+
+
+def _unplaced(store: Store, *, settings: Settings) -> list[tuple[Any, ...]]:
+    """Rows of the plan for clusters that are part of no place: why each is not flagged."""
+    placed = {cluster_id for place in store.places() for cluster_id in place.clusters}
+    clusters = store.clusters().sort_values(["priority", "cluster_id"], ascending=[False, True])
+    return [
+        (None, None, Action.SKIP.value, f"not flagged: {why_not(c, settings=settings.flag)}",
+         c["priority"], c["class"], c["lat_deg"], c["lon_deg"], None, None, c["cluster_id"])
+        for c in clusters[~clusters["cluster_id"].isin(placed)].to_dict("records")
+    ]  # fmt: skip
+
+
+def plan_people(table: pd.DataFrame) -> pd.DataFrame:
+    """The plan as a person reads it."""
+    id_ = table["place_id"].where(table["place_id"].notna(), table["cluster_id"])
+    shown = table[["city", "action", "why", "description"]]
+    return shown.assign(**{"place or cluster": id_})[["place or cluster", *shown.columns]]
 
 
 def outbox_table(store: Store) -> pd.DataFrame:
@@ -656,14 +677,27 @@ def check_live(desks: Sequence[Desk]) -> None:
 # ------------------------------------------------------------------------------- review
 
 DECISIONS = {"approve": "approved", "hold": "held", "reject": "rejected"}
-REVIEWED = {PlaceState.FLAGGED.value, PlaceState.HELD.value, PlaceState.REJECTED.value}
-REVIEW_COLUMNS = ("place_id", "class", "state", "review", "why", "lat_deg", "lon_deg")
+REPORTED_NEXT = {PlaceState.FLAGGED.value, PlaceState.STILL_THERE.value}
+"""States of places that a city hears of next, if nobody objects."""
+REVIEWED = {*REPORTED_NEXT, PlaceState.HELD.value, PlaceState.REJECTED.value}
+REVIEW_COLUMNS = ("place_id", "class", "state", "review", "request", "why", "lat_deg", "lon_deg")
 
 
 def review_table(store: Store) -> pd.DataFrame:
-    """The places that a person may decide on, and what was decided."""
-    rows = [(p.place_id, p.jolt_class, p.state, p.review, p.why, p.lat_deg, p.lon_deg)
-            for p in store.places() if p.state in REVIEWED]  # fmt: skip
+    """The places that a person may decide on, and what was decided; the undecided come first.
+
+    `request` is the state of the present episode's request, and what its city said: a place is
+    held where that was refused, or may have been accepted and cannot be found.
+    """
+    requests = {(r.place_id, r.episode): r for r in store.outbox()}
+    rows = []
+    for p in sorted(store.places(), key=lambda p: (p.review is not None, p.place_id)):
+        if p.state not in REVIEWED:
+            continue
+        sent = requests.get((p.place_id, p.episode))
+        told = None if sent is None else f"{sent.state}: {sent.note}" if sent.note else sent.state
+        rows.append((p.place_id, p.jolt_class, p.state, p.review, told, p.why, p.lat_deg,
+                     p.lon_deg))  # fmt: skip
     return pd.DataFrame(rows, columns=list(REVIEW_COLUMNS))
 
 
@@ -672,7 +706,7 @@ def review(
 ) -> PlaceRow:
     """Enter what a person decided on a place: ``approve``, ``hold`` or ``reject``.
 
-    Once every flagged place has a decision, the hold after a promotion is over.
+    Once every place that comes next has a decision, the hold after a promotion is over.
 
     Raises
     ------
@@ -684,20 +718,38 @@ def review(
         raise InputError(f"{place_id}: no such place; streetbump review list shows them")
     if place.state not in REVIEWED:
         raise InputError(f"{place_id}: is {place.state}: there is nothing to decide any more")
-    state = PlaceState.REJECTED if decision == "reject" else PlaceState(place.state)
-    if decision != "reject" and state is PlaceState.REJECTED:
-        state = PlaceState.FLAGGED
-    why = f"{DECISIONS[decision]} by {by}" + (f": {note}" if note else "")
-    decided = replace(place, state=state.value, review=DECISIONS[decision], why=why)
-    store.review(
-        place, state=state.value, review=DECISIONS[decision], why=why, by=by, note=note,
-        now_ns=now_ns,
-    )  # fmt: skip
+    rows = store.outbox_of([place_id])
+    sent = next((RequestState(r.state) for r in rows if r.episode == place.episode), None)
+    decided = _decided(place, sent, decision, said=f" by {by}" + (f": {note}" if note else ""))
+    store.review(place, decided, by=by, note=note, now_ns=now_ns)
     active = store.active()
-    waiting = any(p.state == PlaceState.FLAGGED.value and not p.review for p in store.places())
+    waiting = any(p.state in REPORTED_NEXT and not p.review for p in store.places())
     if active is not None and active.review_first and not waiting:
         store.end_first_review(active.name)
     return decided
+
+
+def _decided(place: PlaceRow, sent: RequestState | None, decision: str, *, said: str) -> PlaceRow:
+    """A place after a decision; `sent` is the state of its present episode's request.
+
+    An episode is sent once. So approving what a city refused begins the next one, and approving a
+    request of unclear outcome has it looked up again first (`streetbump.sending`).
+    """
+    done = replace(place, review=DECISIONS[decision], why=DECISIONS[decision] + said)
+    if decision == "reject":
+        return replace(done, state=PlaceState.REJECTED.value)
+    if place.state == PlaceState.REJECTED.value:
+        held = sent in {RequestState.HELD, RequestState.REFUSED}
+        done = replace(done, state=(PlaceState.HELD if held else PlaceState.FLAGGED).value)
+    if decision != "approve":
+        return done
+    if sent is RequestState.HELD:
+        more = "; its request is looked up once more, and sent anew if the city has none"
+        return replace(done, why=done.why + more)
+    if sent is RequestState.REFUSED:
+        return replace(done, state=PlaceState.FLAGGED.value, episode=place.episode + 1,
+                       why=f"{done.why}; reported anew")  # fmt: skip
+    return done
 
 
 # ------------------------------------------------------------------------------- reprocess

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +14,11 @@ from streetbump.config import Settings, shipped_settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError, UsageError
 from streetbump.model import Rejected
-from streetbump.pipeline import settings_of
-from streetbump.report.explain import explain_place
+from streetbump.pipeline import presence_at, settings_of
+from streetbump.report.explain import Life, Link, explain_place
 from streetbump.report.rows import rejected_rows
 from streetbump.report.trip_story import EXPLAIN_COLUMNS, Story, story_of
-from streetbump.stores import Store
+from streetbump.stores import PlaceRow, Store
 
 # ------------------------------------------------------------------------------- a place
 
@@ -36,22 +36,31 @@ def explain(store: Store, place_id: str) -> str:
         return _explain_cluster(store, place_id)
     clusters = store.clusters_by_id(place.clusters)
     members = store.members(place.clusters)
-    row = next((r for r in reversed(store.outbox()) if r.place_id == place_id), None)
-    request = None
-    if row is not None:
-        request = {"city": row.city, "state": row.state, "id": row.request_id, "token": row.token,
-                   "marker": row.marker, "note": row.note or None}  # fmt: skip
-    shown = {"place_id": place.place_id, "class": place.jolt_class, "state": place.state,
-             "episode": place.episode, "lat_deg": place.lat_deg, "lon_deg": place.lon_deg,
-             "why": place.why}  # fmt: skip
+    headline = (
+        f"{place_id}  {place.jolt_class}, {place.state.replace('_', ' ')}"
+        f"  (episode {place.episode})"
+        f"\n  at {place.lat_deg:.6f}, {place.lon_deg:.6f}: {place.why or 'no remark'}"
+    )
     return explain_place(
-        shown,
+        headline,
         clusters,
         members,
         handles=store.handles(members["trip_key"].tolist()),
-        history=store.history(place_id),
-        request=request,
+        place_id=place_id,
+        life=_life(store, place),
     )
+
+
+def _life(store: Store, place: PlaceRow) -> Life:
+    rows = store.outbox_of([place.place_id])
+    closed_ns = next((r.closed_ns for r in rows if r.episode == place.episode), None)
+    active, seen = store.active(), None
+    if active is not None:
+        seen = presence_at(
+            store, place, closed_ns=closed_ns, generation=active, settings=settings_of(active)
+        )
+    links = [Link(**asdict(link)) for link in store.links(place.place_id)]
+    return Life(seen, [asdict(row) for row in rows], store.history(place.place_id), links)
 
 
 def _explain_cluster(store: Store, cluster_id: str) -> str:
@@ -62,12 +71,15 @@ def _explain_cluster(store: Store, cluster_id: str) -> str:
     settings = settings_of(active) if active else shipped_settings()
     c = clusters.iloc[0]
     members = store.members([cluster_id])
-    known = pd.notna(c["obstacle_id"])
-    shown = {"place_id": cluster_id, "class": c["class"], "episode": 0, "lat_deg": c["lat_deg"],
-             "lon_deg": c["lon_deg"], "state": "known_obstacle" if known else "candidate",
-             "why": "not flagged: " + why_not(c, settings=settings.flag)}  # fmt: skip
+    state = "known obstacle" if pd.notna(c["obstacle_id"]) else "candidate"
+    why = why_not(c, settings=settings.flag)
+    headline = (
+        f"{cluster_id}  {c['class']}, {state}"
+        f"\n  at {c['lat_deg']:.6f}, {c['lon_deg']:.6f}: {'not ' if why else ''}flagged"
+        + (f": {why}" if why else "")
+    )
     handles = store.handles(members["trip_key"].tolist())
-    return explain_place(shown, clusters, members, handles=handles, history=[], request=None)
+    return explain_place(headline, clusters, members, handles=handles)
 
 
 # ------------------------------------------------------------------------------- a trip

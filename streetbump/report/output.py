@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -134,15 +134,46 @@ def text_table(frame: pd.DataFrame, *, width: int) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in frame.columns:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    rows = [[_cell(v) for v in row.values()] for row in records(frame)]
+    widths = _widths([[str(name) for name in frame.columns], *rows], width=width)
+    for name, characters in zip(frame.columns, widths, strict=True):
         numeric = frame[name].dtype.kind in "iuf"
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in records(frame):
-        table.add_row(*(Text(_cell(v)) for v in row.values()))
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(name, justify=justify, overflow="fold", width=characters)
+    for row in rows:
+        table.add_row(*map(Text, row))
     sink = io.StringIO()
     Console(file=sink, width=width, color_system=None, highlight=False).print(table)
     return sink.getvalue()
+
+
+def _widths(rows: list[list[str]], *, width: int) -> list[int]:
+    """How wide the columns are, so that as few words as possible are broken.
+
+    Every column gets a little; then the columns on the left, where a row's name stands, get what
+    their words need; what is left goes to the column whose cells are the tallest.
+    """
+    columns = list(zip(*rows, strict=True))
+    words = [max(len(w) for cell in c for w in (cell.split() or [""])) for c in columns]
+    cells = [max(map(len, c)) for c in columns]
+    widths = [max(1, min(n, LEAST_CHARACTERS)) for n in words]
+    room = width - 2 * len(widths) - sum(widths)
+    for k, n in enumerate(words):
+        if n - widths[k] <= room:
+            room -= max(0, n - widths[k])
+            widths[k] = max(n, widths[k])
+    while room > 0:
+        lines, k = max((n / w, k) for k, (n, w) in enumerate(zip(cells, widths, strict=True)))
+        if lines <= 1:
+            break
+        widths[k] += 1
+        room -= 1
+    return widths
+
+
+LEAST_CHARACTERS = 6
+"""What each column gets, however narrow the terminal is."""
 
 
 def _cell(value: Any) -> str:
@@ -151,4 +182,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".") if math.isfinite(value) else "–"
     # Control characters of a file's name or a city's words must not reach the terminal.
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(value))
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value))

@@ -11,9 +11,10 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from streetbump.errors import StoreBusy
 from streetbump.geo import cell_of
+from streetbump.model import PlaceState, RequestState
 from streetbump.stores import schema as t
 from streetbump.stores.base import Base
-from streetbump.stores.records import OutboxRow, PlaceRow
+from streetbump.stores.records import LinkRow, OutboxRow, PlaceRow
 from streetbump.stores.rows import audit_row, chunks
 
 WANTED = {"life_wanted": t.places.c.life_wanted + 1}
@@ -60,9 +61,7 @@ class Ledger(Base):
             found = self._places(c, [t.places.c.place_id == place_id])
         return found[0] if found else None
 
-    def review(
-        self, seen: PlaceRow, *, state: str, review: str, why: str, by: str, note: str, now_ns: int
-    ) -> None:
+    def review(self, seen: PlaceRow, decided: PlaceRow, *, by: str, note: str, now_ns: int) -> None:
         """Store what a person decided on a place as he saw it, and who it was.
 
         Raises
@@ -78,13 +77,53 @@ class Ledger(Base):
                     & (t.places.c.state == seen.state)
                     & (t.places.c.episode == seen.episode)
                 )
-                .values(state=state, review=review, why=why, updated_ns=now_ns)
-            )
+                .values(state=decided.state, episode=decided.episode, review=decided.review,
+                        why=decided.why, updated_ns=now_ns)
+            )  # fmt: skip
             if done.rowcount != 1:
                 raise StoreBusy(f"place {seen.place_id} has changed meanwhile: look at it again")
-            _history(c, seen.place_id, state, seen.episode, why, now_ns)
+            _history(c, seen.place_id, decided.state, decided.episode, decided.why, now_ns)
             audit_row(c, now_ns, "review", seen.place_id,
-                      {"by": by, "decision": review, "note": note})  # fmt: skip
+                      {"by": by, "decision": decided.review, "note": note})  # fmt: skip
+
+    def begin_again(
+        self, row: OutboxRow, *, note: str, why: str, resource: str, owner: str, now_ns: int
+    ) -> None:
+        """End a held request that its city never took, and begin its approved place's next episode.
+
+        Raises
+        ------
+        StoreBusy
+            The request or the place has moved on meanwhile, or the lease is gone.
+        """
+        held, approved = PlaceState.HELD.value, "approved"
+        with self._write() as c:
+            self._hold(c, resource, owner)
+            ended = c.execute(
+                t.outbox.update()
+                .where(
+                    (t.outbox.c.place_id == row.place_id)
+                    & (t.outbox.c.episode == row.episode)
+                    & (t.outbox.c.state == RequestState.HELD.value)
+                )
+                .values(state=RequestState.REFUSED.value, note=note, next_ns=None,
+                        updated_ns=now_ns)
+            )  # fmt: skip
+            begun = c.execute(
+                t.places.update()
+                .where(
+                    (t.places.c.place_id == row.place_id)
+                    & (t.places.c.episode == row.episode)
+                    & (t.places.c.state == held)
+                    & (t.places.c.review == approved)
+                )
+                .values(state=PlaceState.FLAGGED.value, episode=row.episode + 1, why=why,
+                        updated_ns=now_ns, **WANTED)
+            )  # fmt: skip
+            if (ended.rowcount, begun.rowcount) != (1, 1):
+                raise StoreBusy(f"place {row.place_id} has changed meanwhile: look at it again")
+            _history(c, row.place_id, PlaceState.FLAGGED.value, row.episode + 1, why, now_ns)
+            audit_row(c, now_ns, "begin again", row.place_id, {"episode": row.episode + 1})
 
     @staticmethod
     def _move_place(c: sa.Connection, place_id: str, state: str, why: str, now_ns: int) -> None:
@@ -217,6 +256,22 @@ class Ledger(Base):
         )
         with self._read() as c:
             return [dict(r._mapping) for r in c.execute(query)]
+
+    def links(self, place_id: str) -> tuple[LinkRow, ...]:
+        """Which clusters a place was linked with and when, and every other place's links to them.
+
+        The oldest first.
+        """
+        own = sa.select(t.place_links.c.cluster_id).where(t.place_links.c.place_id == place_id)
+        query = (
+            sa.select(*(t.place_links.c[f] for f in LinkRow.__dataclass_fields__))
+            .where(t.place_links.c.cluster_id.in_(own))
+            .order_by(
+                t.place_links.c.since_ns, t.place_links.c.place_id, t.place_links.c.cluster_id
+            )
+        )
+        with self._read() as c:
+            return tuple(LinkRow(*row) for row in c.execute(query))
 
     # ------------------------------------------------------------------ outbox
 

@@ -71,6 +71,16 @@ class PlaceRow:
 
 
 @dataclass(frozen=True)
+class LinkRow:
+    """One cluster as part of one place, from a time on and, unless it still is, until another."""
+
+    place_id: str
+    cluster_id: str
+    since_ns: int
+    until_ns: int | None
+
+
+@dataclass(frozen=True)
 class OutboxRow:
     """A request as the outbox holds it; `request` is JSON."""
 

@@ -376,6 +376,50 @@ def look_up(
         request there, ``unknown`` to look again later, and ``held`` once the city's window
         (`lookup_hours`) has passed.
     """
+    row, problem = _search(client, request, profile, sent_utc=sent_utc, now_utc=now_utc)
+    if row is not None:
+        return _looked_up(row, request)
+    return _not_found(problem, waited=now_utc - sent_utc, profile=profile)
+
+
+def look_again(
+    client: CityClient,
+    request: ServiceRequest,
+    profile: CityProfile,
+    *,
+    sent_utc: datetime,
+    now_utc: datetime,
+) -> Receipt:
+    """One more look for a request that is held, before its place may be reported anew.
+
+    Returns
+    -------
+    Receipt
+        What :func:`look_up` gives for a request that is found; ``refused`` when the list proves
+        that the city does not have it; ``held`` when it proves nothing.
+    """
+    row, problem = _search(client, request, profile, sent_utc=sent_utc, now_utc=now_utc)
+    if row is not None:
+        return _looked_up(row, request)
+    days = (now_utc - sent_utc).days
+    if not problem and days >= profile.limits.lookback_days:
+        problem = f"it was sent {days} days ago, and lists reach {profile.limits.lookback_days}"
+    if not problem and _open_only(profile):
+        problem = "the list shows open requests only"
+    if problem:
+        return Receipt(RequestState.HELD, note=f"whether the city has it is not known: {problem}")
+    return Receipt(RequestState.REFUSED, note="looked up again: the city does not have it")
+
+
+def _search(
+    client: CityClient,
+    request: ServiceRequest,
+    profile: CityProfile,
+    *,
+    sent_utc: datetime,
+    now_utc: datetime,
+) -> tuple[CityRequest | None, str]:
+    """The row that is, or covers, a request that was sent; or else why the list proves nothing."""
     since, until = sent_utc - _CLOCK_SLACK, now_utc + _CLOCK_SLACK
     filters = profile.dialect.filters
     # Where a window of time can be asked for, the place is left out: a city may move its marker.
@@ -387,10 +431,9 @@ def look_up(
         listing = _list(client, profile, wanted)
         row = match(listing.rows, request=request, profile=profile)
         if row is not None:
-            return _looked_up(row, request)
+            return row, ""
         found += listing
-    waited = now_utc - sent_utc
-    return _not_found(found.problem or found.cut, waited=waited, profile=profile)
+    return None, found.problem or found.cut
 
 
 def _looked_up(row: CityRequest, request: ServiceRequest) -> Receipt:
@@ -407,9 +450,14 @@ def _not_found(problem: str, *, waited: timedelta, profile: CityProfile) -> Rece
     if waited < window:
         return Receipt(RequestState.UNKNOWN, note="not in the city's list yet")
     why = f"could not be looked up: {problem}" if problem else "is not in the city's list"
-    if profile.dialect.lists == "open" and "status" not in profile.dialect.filters:
+    if _open_only(profile):
         why += ", which shows open requests only"
     return Receipt(RequestState.HELD, note=f"sent with an unclear outcome, and {why}")
+
+
+def _open_only(profile: CityProfile) -> bool:
+    """Whether a request that was closed cannot be found in the city's list."""
+    return profile.dialect.lists == "open" and "status" not in profile.dialect.filters
 
 
 def exchange(

@@ -20,7 +20,7 @@ from streetbump.cluster.inventory import (
     read_inventory,
     retired,
 )
-from streetbump.errors import ConfigError, InputError
+from streetbump.errors import ConfigError, InputError, UsageError
 from streetbump.model import OBSTACLES
 
 
@@ -211,7 +211,7 @@ def test_ids_depend_on_source_and_row_alone():
 )  # fmt: skip
 def test_files_that_are_no_inventory(data, options, said):
     """A file that cannot be an inventory is refused with what to do about it."""
-    with pytest.raises(InputError, match=said):
+    with pytest.raises((InputError, UsageError), match=said):
         read(data, **options)
 
 

@@ -1,0 +1,5 @@
+"""``python -m streetbump``: the command line."""
+
+from streetbump.cli import main
+
+main()
