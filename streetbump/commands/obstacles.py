@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -232,8 +232,8 @@ def mark_obstacle(session: Session, place_id: str, *, kind: str, by: str, note: 
         own = JoltClass(place.jolt_class) == row["class"].iloc[0]
         state = (PlaceState.KNOWN_OBSTACLE if own else PlaceState.REJECTED).value
     why = f"{kind}, marked by {by}" + (f": {note}" if note else "")
-    session.store.review(place, state=state, review="rejected", why=why, by=by, note=note,
-                         now_ns=session.clock())  # fmt: skip
+    decided = replace(place, state=state, review="rejected", why=why)
+    session.store.review(place, decided, by=by, note=note, now_ns=session.clock())
     session.until_idle(lanes=("cluster",))
     return str(row["obstacle_id"].iloc[0])
 
