@@ -16,7 +16,7 @@ import pytest
 from streetbump import commands
 from streetbump.cluster.propose import Bar
 from streetbump.commands import obstacles as room
-from streetbump.errors import InputError
+from streetbump.errors import InputError, UsageError
 from streetbump.report.output import render
 
 from .conftest import FIXTURES, TRIPS, Workshop, import_inventory, take_in
@@ -262,7 +262,7 @@ def test_marking_a_place_makes_an_obstacle(workshop: Workshop) -> None:
     ]
     with pytest.raises(InputError, match="no such place"):
         room.mark_obstacle(session, "P-NONE", kind="hump", by="Ann", note="")
-    with pytest.raises(InputError, match="--kind moon: not known"):
+    with pytest.raises(UsageError, match="--kind moon: not known"):
         room.mark_obstacle(session, pothole.place_id, kind="moon", by="Ann", note="")
 
 

@@ -173,7 +173,7 @@ def check_kind(kind: str | None) -> None:
 
     Raises
     ------
-    InputError
+    UsageError
         Lists those that are known.
     """
     if kind is not None and kind not in OBSTACLE_CLASS:
