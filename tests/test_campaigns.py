@@ -1,4 +1,5 @@
-"""A slice of the long trials of sending; the long runs are in docs/results/sending.md."""
+"""A thin slice of the long trials of sending: CI runs 2,000 beside the tests, scripts/campaign
+more; the counts are in docs/results/sending.md."""
 
 from __future__ import annotations
 
@@ -9,21 +10,20 @@ import pytest
 from campaigns import crashes, faults
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_no_fault_of_a_city_doubles_or_loses_a_report(part: int) -> None:
+def test_no_fault_of_a_city_doubles_or_loses_a_report() -> None:
     """Each fault alone and in random pairs: the city's ledger holds each place at most once."""
-    tally = faults.campaign(500, seed=part)
+    tally = faults.campaign(100, seed=1)
     assert (tally.doubled, tally.lost, tally.restless) == ([], [], [])
-    assert tally.runs == 500
+    assert tally.runs == 100
     assert tally.acknowledged >= 0.99
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_no_crash_doubles_or_loses_a_report() -> None:
     """SIGKILL at every named step, many in a row, whether the city took the request or not."""
-    seen = crashes.campaign(150, seed=1)
+    seen = crashes.campaign(60, seed=1)
     assert (seen.doubled, seen.lost) == ([], [])
-    assert seen.crashes >= 150
+    assert seen.crashes >= 60
     assert {"intent committed", "sending committed", "answer received", "receipt committed"} <= {
         name for name, n in seen.at.items() if n
     }
