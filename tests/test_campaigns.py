@@ -1,5 +1,4 @@
-"""A thin slice of the long trials of sending: CI runs 2,000 beside the tests, scripts/campaign
-more; the counts are in docs/results/sending.md."""
+"""A thin slice of the long trials of sending (scripts/campaign; docs/results/sending.md)."""
 
 from __future__ import annotations
 
