@@ -28,9 +28,6 @@ USUAL_S = 0.85
 """What is left of an offset, s: a receiver's usual lateness (detect.lag_prior_s)."""
 SMOOTH_S = 2.0
 """Speed changes are taken over this time, s. Chosen by us: shorter, the noise of fixes counts."""
-ENOUGH_HZ = 20.0
-"""Of a faster phone some samples are left out, but never so that fewer a second are left. Chosen by
-us: it is changes over two seconds that are looked for."""
 DRIFT_S = 60.0
 """Slower changes of the axes are taken off, s: slopes, and phones that slip."""
 LONGEST_STEP_S = 3.0
@@ -107,9 +104,6 @@ def correction_s(skew: Skew) -> float:
 
 def _felt_ms2(t_us: Ints, acc_ms2: Floats, edges_us: Ints) -> Floats:
     """The axes on the grid, (k, 3), smoothed, slow changes taken off; 0 where there is none."""
-    per_s = len(t_us) / (STEP_S * len(edges_us))
-    thin = max(1, int(per_s / ENOUGH_HZ))
-    t_us, acc_ms2 = t_us[::thin], acc_ms2[::thin]
     starts = np.searchsorted(t_us, np.append(edges_us, edges_us[-1] + round(STEP_S * 1e6)))
     count = np.diff(starts)
     there = count > 0
