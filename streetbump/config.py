@@ -83,6 +83,7 @@ class ClusterSettings(_Strict, frozen=True):
     apart_m: Annotated[float, Meta(gt=0, le=100)]  # two jolts of one visit so far apart are two
     max_extent_m: Annotated[float, Meta(gt=0)]  # a stretch: jolts of one trip this near each other
     rough_jolts: Annotated[int, Meta(ge=2)]  # so many within that, ahead and behind
+    company_m: Annotated[float, Meta(gt=0)]  # ways are compared so far around: one car's phones
     pass_radius_m: Annotated[float, Meta(gt=0)]  # bins this near count as driving past
     visit_gap_s: Annotated[float, Meta(gt=0)]  # a later return to the place is another pass
     max_pos_err_m: Annotated[float, Meta(gt=0)]  # worse placed jolts join no cluster
@@ -101,7 +102,8 @@ class ClusterSettings(_Strict, frozen=True):
     def halo_m(self) -> float:
         """How far beyond a cell its clusters can depend on anything, m (docs/decisions)."""
         labels = ROUNDS * (self.join_m + 2 * self.eps_m)
-        return self.join_m + max(labels, self.join_m + self.reach_m, self.max_extent_m)
+        around = self.join_m + self.reach_m
+        return self.join_m + max(labels, around, self.max_extent_m, self.company_m)
 
 
 class FlagSettings(_Strict, frozen=True):

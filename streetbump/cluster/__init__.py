@@ -7,12 +7,13 @@ whatever the order of rows, the cells they are stored in, or what was computed b
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from streetbump.cluster import evidence, kinds, match
+from streetbump.cluster.companions import Companions, co_travelling
 from streetbump.cluster.density import NOISE, density_clusters
 from streetbump.cluster.priority import priority
 from streetbump.config import ClusterSettings
@@ -33,7 +34,7 @@ from streetbump.model import (
     classify_rows,
 )
 
-ALGORITHM = "cluster-5"
+ALGORITHM = "cluster-6"
 """Changes whenever the same settings would give other clusters: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "Examined", "cluster_region", "examine"]
@@ -126,12 +127,16 @@ def examine(
     hits, who = usable.iloc[rows].reset_index(drop=True), _Who(trips)
     voter = who.voter(hits["trip_key"].to_numpy())
     g = evidence.groups(labels[rows], voter, hits["weight"].to_numpy())
+    company = _company(hits, g, voter, passes, who, settings=settings)
+    voter = company.voters(g.number, hits["trip_key"].to_numpy(), voter)
+    g = evidence.groups(labels[rows], voter, hits["weight"].to_numpy())
     at = evidence.centres(hits, g)
-    tally = _tally(hits, g, at.lon_deg, who)
+    tally = _tally(hits, g, voter, at.lon_deg, who)
     visits = evidence.find_visits(hits, g.number, at, passes, s=settings)
     dated = who.dated(visits.trip)
     day = np.where(dated, evidence.solar_day(visits.t_ns, at.lon_deg[visits.cluster]), 0)
-    votes = evidence.tally(visits, who.voter(visits.trip), day, dated, n=len(g.starts))
+    passer = company.voters(visits.cluster, visits.trip, who.voter(visits.trip))
+    votes = evidence.tally(visits, passer, day, dated, n=len(g.starts))
     log_jolt = evidence.reference_jolt(hits, s=settings)
     known = obstacles.sort_values("obstacle_id").reset_index(drop=True)
     listed = match.in_force(
@@ -156,6 +161,24 @@ def examine(
         nearness=match.listed_classes(listed, known, at.pos_err_m),
     )
     return found, stretches
+
+
+def _company(
+    hits: pd.DataFrame, g: evidence.Groups, voter: Ints, passes: pd.DataFrame, who: _Who, *,
+    settings: ClusterSettings,
+) -> Companions:  # fmt: skip
+    """Who rode in one car past the clusters that several named devices felt."""
+    named = voter >= 0
+    several = np.flatnonzero(kinds.distinct(g.number[named], voter[named], len(g.starts)) > 1)
+    at = evidence.centres(hits, g)
+    found = co_travelling(
+        evidence.Centres(*(getattr(at, f)[several] for f in at.__dataclass_fields__)),
+        passes,
+        who.voter(passes["trip_key"].to_numpy()),
+        who.dated(passes["trip_key"].to_numpy()),
+        way_m=settings.company_m,
+    )
+    return replace(found, cluster=several[found.cluster])
 
 
 def _usable(bumps: pd.DataFrame, *, settings: ClusterSettings) -> pd.DataFrame:
@@ -352,7 +375,7 @@ class _Who:
 
 
 def _tally(
-    hits: pd.DataFrame, g: evidence.Groups, lon_deg: Floats, who: _Who
+    hits: pd.DataFrame, g: evidence.Groups, voter: Ints, lon_deg: Floats, who: _Who
 ) -> dict[str, np.ndarray]:
     """Distinct trips, devices and days of each cluster's hits, and when they were."""
     trip, t_ns = hits["trip_key"].to_numpy(), hits["t_utc_ns"].to_numpy()
@@ -362,7 +385,7 @@ def _tally(
     first = np.minimum.reduceat(np.where(dated, t_ns, evidence.FAR_NS), g.starts)
     return {
         "n_trips": kinds.distinct(g.number, trip, n),
-        "n_devices": kinds.distinct(g.number[named], who.voter(trip[named]), n),
+        "n_devices": kinds.distinct(g.number[named], voter[named], n),
         "n_days": kinds.distinct(g.number[named & dated], day[named & dated], n),
         "synthetic": np.logical_or.reduceat(who.synthetic(trip), g.starts),
         "first_seen_utc_ns": np.where(first == evidence.FAR_NS, -1, first),

@@ -2,8 +2,7 @@
 
 One handcart full of phones once made a traffic jam on a public map. What gives them away is where
 they are: in the same bins at the same times, all along. Companions are told for each cluster from
-the bins around it, so that a cell's clusters depend on the cell and its halo alone: that must be at
-least ``max_extent_m + WAY_M``.
+the bins around it (``company_m``), so that a cell's clusters depend on the cell and its halo alone.
 """
 
 from __future__ import annotations
@@ -16,9 +15,6 @@ import pandas as pd
 from streetbump.cluster.evidence import Centres, group_starts
 from streetbump.geo import bin_centre, ecef_mm
 from streetbump.model import Bools, Ints
-
-WAY_M = 120.0
-"""How far from a cluster ways are compared. Chosen by us: ten or eleven bins of a street."""
 
 SHARED_BINS = 9
 """Two trips that share so many bins, 200 m of way, went together. Chosen by us: 15 to 30 s of
@@ -55,7 +51,9 @@ class Companions:
         return np.where(row >= 0, self.voter[row], voter)
 
 
-def co_travelling(at: Centres, passes: pd.DataFrame, voter: Ints, dated: Bools) -> Companions:
+def co_travelling(
+    at: Centres, passes: pd.DataFrame, voter: Ints, dated: Bools, *, way_m: float
+) -> Companions:
     """Trips of several devices that drove past a cluster in one car.
 
     Parameters
@@ -63,11 +61,13 @@ def co_travelling(at: Centres, passes: pd.DataFrame, voter: Ints, dated: Bools) 
     at : Centres
         The clusters that it matters for.
     passes : DataFrame
-        ``PASSES`` within `WAY_M` of them, in any order.
+        ``PASSES`` around them, in any order.
     voter : (n,) int64
         Of each pass; below 0: it names no device, has no vote, and is nobody's companion.
     dated : (n,) bool
         Whether the clock of each pass names days: without, two times cannot be compared.
+    way_m : float
+        How far from a cluster ways are compared.
 
     Returns
     -------
@@ -78,15 +78,15 @@ def co_travelling(at: Centres, passes: pd.DataFrame, voter: Ints, dated: Bools) 
     with the next by key: time grows with the passes and not with their pairs, however large a cart.
     """
     use = np.flatnonzero(dated & (voter >= 0))
-    near, row = _bins_around(at, passes["bin"].to_numpy()[use])
+    near, row = _bins_around(at, passes["bin"].to_numpy()[use], way_m=way_m)
     row = use[row]
     trip, bins, t_ns = (passes[name].to_numpy()[row] for name in ("trip_key", "bin", "t_utc_ns"))
     one, other, cluster = _together(near, bins, t_ns, trip)
     return _companies(cluster, one, other, passes["trip_key"].to_numpy(), voter)
 
 
-def _bins_around(at: Centres, bins: Ints) -> tuple[Ints, Ints]:
-    """Pairs of cluster number and row of `bins` within `WAY_M` of it."""
+def _bins_around(at: Centres, bins: Ints, *, way_m: float) -> tuple[Ints, Ints]:
+    """Pairs of cluster number and row of `bins` within `way_m` of it."""
     none = np.empty(0, np.int64)
     if len(bins) == 0 or len(at.lat_deg) == 0:
         return none, none
@@ -96,7 +96,7 @@ def _bins_around(at: Centres, bins: Ints) -> tuple[Ints, Ints]:
     starts = group_starts(bins[order])
     middle = cKDTree(ecef_mm(*bin_centre(bins[order][starts])).astype(np.float64))
     found = cKDTree(ecef_mm(at.lat_deg, at.lon_deg).astype(np.float64)).sparse_distance_matrix(
-        middle, WAY_M * 1000, output_type="coo_matrix"
+        middle, way_m * 1000, output_type="coo_matrix"
     )
     count = np.diff(np.append(starts, len(order)))[found.col]
     first = starts[found.col] - np.cumsum(count) + count

@@ -153,7 +153,6 @@ def cart(phones: int, days: int) -> Region:
     return given._replace(bumps=bumps, passes=pd.concat(ways).reset_index(drop=True))
 
 
-@pytest.mark.xfail(strict=True, reason="co_travelling is not called by cluster_region yet")
 def test_ninety_nine_phones_in_a_cart_flag_nothing() -> None:
     """One car with 99 phones, on three days, is one witness."""
     assert flags(cart(99, 3)) == 0
@@ -164,6 +163,9 @@ def test_the_phones_of_a_cart_are_told() -> None:
     given = cart(99, 3)
     trip = given.passes["trip_key"].to_numpy()
     hole = Centres(np.array([HERE[0]]), np.array([HERE[1]]), np.ones(1), np.zeros(1))
-    found = co_travelling(hole, given.passes, (trip - 1) % 99, np.ones(len(trip), np.bool_))
+    named = np.ones(len(trip), np.bool_)
+    found = co_travelling(
+        hole, given.passes, (trip - 1) % 99, named, way_m=SETTINGS.cluster.company_m
+    )
     assert len(found.trip) == 3 * 99
     assert set(found.voter) == {0}

@@ -12,7 +12,7 @@ from streetbump.cluster.companions import Companions, co_travelling
 from streetbump.cluster.evidence import Centres
 from streetbump.model import PASSES
 
-from .kit import DAY_NS, HERE, NOON_NS, drives
+from .kit import CLUSTER, DAY_NS, HERE, NOON_NS, drives
 
 SECOND_NS = 1_000_000_000
 SPEED_MS = 11.0
@@ -42,7 +42,9 @@ def companions(
     passes = pd.concat(ways).reset_index(drop=True)
     trip = passes["trip_key"].to_numpy()
     voter = trip if voters is None else np.array([voters[k] for k in trip.tolist()])
-    return co_travelling(at, passes, voter, np.broadcast_to(dated, len(passes)))
+    return co_travelling(
+        at, passes, voter, np.broadcast_to(dated, len(passes)), way_m=CLUSTER.company_m
+    )
 
 
 def votes(found: Companions, trips: int) -> int:
