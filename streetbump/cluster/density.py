@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streetbump.cluster.neighbours import neighbours
 from streetbump.config import ROUNDS
 from streetbump.model import Bools, Ints
 
@@ -125,19 +126,14 @@ class _Pairs:
 
 
 def _pairs(xyz_mm: Ints, heading_cdeg: Ints, trip: Ints, reach_mm: int, limit_cdeg: int) -> _Pairs:
-    from scipy.spatial import cKDTree
-
-    # One millimetre more than the reach, then compared as integers: no rounding decides.
-    found = cKDTree(xyz_mm.astype(np.float64)).query_pairs(reach_mm + 1, output_type="ndarray")
-    a, b = found[:, 0].astype(np.int64), found[:, 1].astype(np.int64)
-    d2 = ((xyz_mm[a] - xyz_mm[b]) ** 2).sum(axis=1)
-    turn = np.abs((heading_cdeg[a] - heading_cdeg[b] + 18_000) % 36_000 - 18_000)
-    keep = (d2 <= reach_mm * reach_mm) & (turn <= limit_cdeg)
-    a, b, d2 = a[keep], b[keep], d2[keep]
+    near = neighbours(xyz_mm, heading_cdeg, reach_mm=reach_mm, max_heading_cdeg=limit_cdeg)
     rows = np.arange(len(trip))
-    a, b, d2 = np.r_[a, b, rows], np.r_[b, a, rows], np.r_[d2, d2, 0 * rows]
-    order = np.lexsort((b, trip[b], a))
-    return _Pairs(a[order], b[order], d2[order], trip[b[order]])
+    at = np.searchsorted(near.a << 32 | near.b, rows << 32 | rows)  # where each row sees itself
+    a, b, d2 = (np.insert(x, at, y) for x, y in ((near.a, rows), (near.b, rows), (near.d2, 0)))
+    if (trip[1:] < trip[:-1]).any():
+        order = np.lexsort((b, trip[b], a))
+        a, b, d2 = a[order], b[order], d2[order]
+    return _Pairs(a, b, d2, trip[b])
 
 
 def _mass(near: _Pairs, n: int, eps_mm: int) -> tuple[Ints, Ints]:
