@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.cluster import evidence
+from streetbump.cluster.companions import co_travelling
 from streetbump.cluster.places import Place
 from streetbump.config import ClusterSettings, FlagSettings, LifeSettings
 from streetbump.model import Bools, Floats, Ints, PlaceState
@@ -240,15 +241,18 @@ def votes_at(
     )
     seen = evidence.find_visits(hits, number, at, passes, s=settings)
     ordered = trips.sort_values("trip_key")
-    row = np.searchsorted(ordered["trip_key"].to_numpy(), seen.trip)
+    keys, dated = ordered["trip_key"].to_numpy(), ordered["dated"].to_numpy()
     device, _ = pd.factorize(ordered["device"], sort=True)
+    row, passed = np.searchsorted(keys, seen.trip), np.searchsorted(keys, passes["trip_key"])
+    company = co_travelling(at, passes, device[passed], dated[passed], way_m=settings.company_m)
     return votes_of(
         t_ns=seen.t_ns,
         hit=seen.hit,
         weight=seen.weight,
-        voter=device[row],  # all trips that name none are one voter, -1: any number can be made
+        # All trips that name no device are one voter, -1: any number of them can be made.
+        voter=company.voters(seen.cluster, seen.trip, device[row]),
         day=evidence.solar_day(seen.t_ns, at.lon_deg[seen.cluster]),
-        dated=ordered["dated"].to_numpy()[row],
+        dated=dated[row],
     )
 
 
