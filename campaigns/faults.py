@@ -26,9 +26,9 @@ from streetbump.stores import OutboxRow
 from streetbump.submit.sandbox import Faults, Sandbox
 from streetbump.submit.sandbox.faults import FaultName, Occasion
 
-PER_WORLD = 20
-DEADLINE_S = 0.3
-QUIET = {"delay_s": 0.6, "pause_s": 0.05}
+PER_WORLD = 8
+DEADLINE_S = 0.25
+QUIET = {"delay_s": 0.5, "pause_s": 0.05}
 """Longer than the deadline, and no longer than it takes to see it."""
 
 LIES = frozenset({"lost", "other_id"})
@@ -97,7 +97,7 @@ def runs(count: int, *, seed: int) -> Iterator[Run]:
 
 
 def campaign(count: int, *, seed: int, say: bool = False) -> Tally:
-    """So many runs, in worlds of 20 places each."""
+    """So many runs, in worlds of 8 places each."""
     tally, todo = Tally(), list(runs(count, seed=seed))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
