@@ -136,7 +136,7 @@ def _one(run: Run, session: Session, city: Sandbox, clock: Clock, tally: Tally) 
         sending = row is None or row.state in ("intent", "safe_retry")
         progress = advance(
             session.store, now_ns=clock.now_ns, work=session.work,
-            lanes=("cluster", "submit") if sending else ("cluster", "sync"), allow_send=True,
+            lanes=("submit",) if sending else ("sync",), allow_send=True,
         )  # fmt: skip
         row = next((r for r in session.store.outbox() if r.place_id not in before), row)
         if row is not None and row.state in AT_REST:
