@@ -1,4 +1,4 @@
-"""A table as text for people, JSON lines, CSV, GeoJSON or Parquet: unknown is null everywhere."""
+"""A table for people, or as JSON lines, CSV, GeoJSON, Parquet, GeoPackage: unknown is null."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from streetbump.errors import MissingExtra, UsageError
@@ -44,7 +45,7 @@ def render(
     if kind == "parquet":
         return _parquet(frame)
     if kind == "gpkg":
-        raise MissingExtra.of("pyogrio", "gis")
+        return _geopackage(frame)
     if kind == "table":
         return text_table(frame if people is None else people(frame), width=width).encode()
     raise UsageError(f"--format {kind}: one of {', '.join(FORMATS)}")
@@ -109,13 +110,8 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    if {"lat_deg", "lon_deg"} <= set(frame.columns):
-        import shapely
-
-        points = shapely.points(frame["lon_deg"].to_numpy(), frame["lat_deg"].to_numpy())
-        known = (frame["lon_deg"].notna() & frame["lat_deg"].notna()).to_numpy()
-        wkb = [w if k else None for w, k in zip(shapely.to_wkb(points), known, strict=True)]
-        table = table.append_column("geometry", pa.array(wkb, type=pa.binary()))
+    if _has_places(frame):
+        table = table.append_column("geometry", pa.array(_points_wkb(frame), type=pa.binary()))
         geo = {
             "version": "1.1.0",
             "primary_column": "geometry",
@@ -124,6 +120,39 @@ def _parquet(frame: pd.DataFrame) -> bytes:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), "geo": _json(geo)})
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="snappy")
+    return sink.getvalue()
+
+
+def _has_places(frame: pd.DataFrame) -> bool:
+    return {"lat_deg", "lon_deg"} <= set(frame.columns)
+
+
+def _points_wkb(frame: pd.DataFrame) -> list[bytes | None]:
+    """Each row's position as well-known binary; None where it has none."""
+    import shapely
+
+    points = shapely.points(frame["lon_deg"].to_numpy(), frame["lat_deg"].to_numpy())
+    known = (frame["lon_deg"].notna() & frame["lat_deg"].notna()).to_numpy()
+    return [w if k else None for w, k in zip(shapely.to_wkb(points), known, strict=True)]
+
+
+def _geopackage(frame: pd.DataFrame) -> bytes:
+    """A GeoPackage with one layer, ``streetbump``; without positions a table in one."""
+    try:
+        from pyogrio.raw import write
+    except ImportError as exc:
+        raise MissingExtra.of("pyogrio", "gis") from exc
+    wkb = _points_wkb(frame) if _has_places(frame) else [None] * len(frame)
+    kinds = [frame[name].dtype.kind for name in frame.columns]
+    fields = [
+        frame[name].to_numpy() if kind in "iufb" else np.array(_values(frame[name]), dtype=object)
+        for name, kind in zip(frame.columns, kinds, strict=True)
+    ]
+    sink = io.BytesIO()
+    write(
+        sink, np.array([*wkb, None], dtype=object)[:-1], fields, np.array(frame.columns, object),
+        driver="GPKG", layer="streetbump", geometry_type="Point", crs="EPSG:4326",
+    )  # fmt: skip
     return sink.getvalue()
 
 
