@@ -23,7 +23,7 @@ from typing import Any
 from campaigns.faults import AT_REST, DEADLINE_S, MONTH_NS, QUIET
 from campaigns.world import Clock, desk_of, session_at, with_places
 from streetbump.model import RequestState
-from streetbump.pipeline import Status, advance
+from streetbump.pipeline import advance
 from streetbump.submit.sandbox import Faults, Sandbox
 
 LONGEST = 8
@@ -199,9 +199,7 @@ def _work(job: dict[str, Any], tell: int) -> list[dict[str, Any]]:
             rows = session.store.outbox()
             if len(rows) == PLACES and all(row.state in AT_REST for row in rows):
                 break
-            if progress.status is not Status.DONE:
-                soon = progress.wait_until_ns or clock.now_ns + 3_600_000_000_000
-                clock.now_ns = max(soon, clock.now_ns + 1_000_000_000)
+            clock.follow(progress)
             if clock.now_ns > until_ns:
                 break
         return [{"marker": r.marker, "state": r.state} for r in session.store.outbox()]

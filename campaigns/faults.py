@@ -21,7 +21,7 @@ from typing import get_args
 from campaigns.world import Clock, desk_of, session_at, with_places
 from streetbump.commands import Session
 from streetbump.model import RequestState
-from streetbump.pipeline import Status, advance
+from streetbump.pipeline import advance
 from streetbump.stores import OutboxRow
 from streetbump.submit.sandbox import Faults, Sandbox
 from streetbump.submit.sandbox.faults import FaultName, Occasion
@@ -141,9 +141,7 @@ def _one(run: Run, session: Session, city: Sandbox, clock: Clock, tally: Tally) 
         row = next((r for r in session.store.outbox() if r.place_id not in before), row)
         if row is not None and row.state in AT_REST:
             break
-        if progress.status is not Status.DONE:
-            soon = progress.wait_until_ns or clock.now_ns + 3_600_000_000_000
-            clock.now_ns = max(soon, clock.now_ns + 1_000_000_000)
+        clock.follow(progress)
         if clock.now_ns > until_ns:
             break
     city.set_faults([])

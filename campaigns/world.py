@@ -18,12 +18,14 @@ from streetbump import commands, runtime
 from streetbump.commands import Session
 from streetbump.geo import bin_of
 from streetbump.model import BUMPS, PASSES, Detection, Gravity, TimeBasis, Trip
+from streetbump.pipeline import Progress, Status
 from streetbump.sending import Desk
 from streetbump.stores import Taken
 from streetbump.submit.sandbox import Sandbox
 from streetbump.submit.secret import Secret
 
-DAY_NS = 86_400_000_000_000
+HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
 BEGIN_NS = 1_773_600_000_000_000_000  # noon in the middle of March 2026
 CORNER = (42.30, -71.10)
 APART_DEG = 0.0015  # some 170 m: no place is near another
@@ -92,6 +94,12 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Let it run on."""
         self.now_ns += round(seconds * 1e9)
+
+    def follow(self, progress: Progress) -> None:
+        """Let it run on until there may be something to do again: an hour if nobody says when."""
+        if progress.status is not Status.DONE:
+            soon_ns = progress.wait_until_ns or self.now_ns + HOUR_NS
+            self.now_ns = max(soon_ns, self.now_ns + HOUR_NS // 3600)
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -45,6 +45,15 @@ def settle(session: Session) -> None:
     session.until_idle(lanes=("cluster", "sync", "submit"), allow_send=True)
 
 
+def reported(town: tuple[Workshop, Session, Sandbox]) -> tuple[Workshop, Session, Sandbox]:
+    """The town, six days on: a place that five cars felt, and the city's request for it."""
+    shop, session, city = town
+    felt_by_many(session, day=0)
+    pass_days(shop, 6)
+    settle(session)
+    return shop, session, city
+
+
 def states(session: Session) -> list[str]:
     (place,) = session.store.places()
     return [h["state"] for h in session.store.history(place.place_id)]
@@ -54,10 +63,7 @@ def test_a_repair_is_seen_and_a_failed_patch_is_reported_anew(
     town: tuple[Workshop, Session, Sandbox],
 ) -> None:
     """Flagged, reported, closed, repair seen; felt again: a new episode, sent after the pause."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    shop, session, city = reported(town)
     (row,) = city.ledger()
     assert states(session) == ["flagged", "reported"]
 
@@ -87,10 +93,7 @@ def test_a_closing_without_a_repair_waits_for_the_pause(
     town: tuple[Workshop, Session, Sandbox],
 ) -> None:
     """Still felt after the city closed it: still there at once, a new request 14 days later."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    shop, session, city = reported(town)
     city.close_request(city.ledger()[0]["service_request_id"])
     pass_days(shop, 1)
     commands.sync(session)
@@ -120,10 +123,7 @@ def test_a_late_trip_does_not_rewrite_what_was_sent(
     town: tuple[Workshop, Session, Sandbox],
 ) -> None:
     """A trip of last week that arrives after the report changes clusters, not the request."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    _, session, city = reported(town)
     (before,) = session.store.outbox()
     drive(session, day=2, device="late car")
     settle(session)
@@ -150,10 +150,7 @@ def test_a_request_that_the_city_hides_is_not_closed(
     town: tuple[Workshop, Session, Sandbox],
 ) -> None:
     """A 404 on the number is said in the history, and closes nothing."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    shop, session, city = reported(town)
     city.reset()
     pass_days(shop, 1)
     commands.sync(session)
@@ -167,10 +164,7 @@ def test_a_duplicate_is_followed_to_what_it_was_merged_into(
     town: tuple[Workshop, Session, Sandbox],
 ) -> None:
     """Closed in favour of another request, ours stays reported until that one is closed."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    shop, session, city = reported(town)
     ours = city.ledger()[0]["service_request_id"]
     city.fill(Filling(n=1))
     ids = {r["service_request_id"] for r in city.ledger()}
@@ -190,10 +184,7 @@ def test_a_duplicate_is_followed_to_what_it_was_merged_into(
 
 def test_a_new_episode_names_the_request_before(town: tuple[Workshop, Session, Sandbox]) -> None:
     """What is reported anew says which request of the city's was closed without a repair."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    shop, session, city = reported(town)
     first = city.ledger()[0]["service_request_id"]
     city.close_request(first)
     pass_days(shop, 1)
@@ -301,10 +292,7 @@ def test_a_place_that_is_still_there_can_be_held_before_it_is_reported_anew(
     town: tuple[Workshop, Session, Sandbox],
 ) -> None:
     """The second report of a hole waits for a person as the first does."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    shop, session, city = reported(town)
     city.close_request(city.ledger()[0]["service_request_id"])
     pass_days(shop, 1)
     commands.sync(session)
@@ -324,10 +312,7 @@ def test_a_place_that_is_still_there_can_be_held_before_it_is_reported_anew(
 
 def test_explain_tells_the_life_of_a_place(town: tuple[Workshop, Session, Sandbox]) -> None:
     """What passes say now, each episode's request with the city's words, and clusters over time."""
-    shop, session, city = town
-    felt_by_many(session, day=0)
-    pass_days(shop, 6)
-    settle(session)
+    shop, session, city = reported(town)
     number = city.ledger()[0]["service_request_id"]
     city.close_request(number)
     pass_days(shop, 1)
