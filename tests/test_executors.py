@@ -212,8 +212,10 @@ def test_an_upload_gives_in_the_child_what_it_gives_here(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("greedy", "reason"), [(True, Reason.RESOURCE), (False, Reason.POISON)])
 def test_a_lost_upload_is_refused(tmp_path: Path, greedy: bool, reason: Reason) -> None:
-    """It asked for too much, or its reader broke: the code says which."""
+    """It asked for too much, or its reader broke: the code says which; and how much would fit."""
     path = tmp_path / "trip.csv"
     path.write_text("t")
     got: TakenIn = _lost(job(path, shipped_settings()), Lost(greedy, "why"))
-    assert [(r.reason, r.hint) for r in got.rejected] == [(reason, "why")]
+    (row,) = got.rejected
+    assert (row.reason, row.hint.split(":")[0]) == (reason, "why")
+    assert ("split the recording" in row.hint) is greedy
