@@ -314,19 +314,29 @@ class Counting(Files):
         return super().read(path)
 
 
-def test_a_file_over_the_limit_is_not_read(workshop: Workshop) -> None:
-    """A file too large for the door is set aside by its size alone; the ledger knows nothing."""
+LIMIT_BYTES = 20_971_520
+
+
+def test_files_over_the_limit_are_not_read(workshop: Workshop) -> None:
+    """Fifty files too large for the door, from one byte on, are set aside by their size alone.
+
+    The ledger knows nothing of them; what has just the limit, or a little less, is read.
+    """
     inbox = workshop.folder / "inbox"
     inbox.mkdir()
-    with (inbox / "large.csv").open("wb") as file:
-        file.truncate(20_971_521)
+    large = {f"large-{k}.csv": LIMIT_BYTES + (1 if k == 0 else k * k * 997) for k in range(50)}
+    taken = {f"taken-{k}.csv": LIMIT_BYTES - k * 40_000 for k in range(5)}
+    for name, size in (large | taken).items():
+        with (inbox / name).open("wb") as file:
+            file.truncate(size)
     files = Counting()
     drain(workshop, inbox, files=files)
     assert not [name for name in files.names if "large" in name]
-    (note,) = notes(inbox)
-    assert (note["file"], note["reason"]) == ("large.csv", "TOO_LARGE")
-    assert "20971521 bytes" in note["hint"]
-    assert workshop.open().store.counts()["uploads"] == 0
+    said = {note["file"]: note for note in notes(inbox)}
+    assert {name for name, note in said.items() if note["reason"] == "TOO_LARGE"} == set(large)
+    assert all(f"{size} bytes" in said[name]["hint"] for name, size in large.items())
+    assert {said[name]["reason"] for name in taken} == {"CONTROL_CHARS"}  # read: they hold NULs
+    assert workshop.open().store.counts()["uploads"] == len(taken)
 
 
 def test_links_in_the_inbox_are_left_alone(workshop: Workshop) -> None:

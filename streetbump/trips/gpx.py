@@ -35,6 +35,10 @@ POINTS = 500_000
 """Most points of a track. Chosen by us: three a second for the longest trip."""
 DEPTH = 64
 """Deepest nesting. Chosen by us: ten times what GPX and its extensions need."""
+_PIECE_BYTES = 64 * 1024
+TAG_BYTES = 4 * _PIECE_BYTES
+"""Longest tag or comment, to within a piece: the parser holds one whole. Chosen by us: no logger
+writes a hundredth."""
 
 
 def recognise(data: bytes) -> bool:
@@ -124,7 +128,12 @@ def _parsed(data: bytes) -> _Track:
     track = _Track()
     parser = ElementTree.DefusedXMLParser(target=track, forbid_dtd=True)
     try:
-        parser.feed(data)
+        for start in range(0, len(data), _PIECE_BYTES):
+            parser.feed(data[start : start + _PIECE_BYTES])
+            if start - parser.parser.CurrentByteIndex > TAG_BYTES:
+                raise Refusal(
+                    Reason.XML_HOSTILE, "a tag or comment of the GPX is too long: export it again"
+                )
         parser.close()
     except DefusedXmlException as exc:
         raise Refusal(

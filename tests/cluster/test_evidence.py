@@ -97,15 +97,26 @@ def test_priority_is_never_above_what_is_sure_of_the_severity():
     assert (table["priority"] <= table["severity_lo"] + 2e-3).all()
 
 
-def test_a_car_that_goes_round_the_block_has_one_vote():
-    """One device that drives by 500 times on a day weighs as much as once."""
-    (_, once), (v, often) = (
-        rate_of([1, 0], [1, 2], [0, 0]),
-        rate_of([1] * 500 + [0], [1] * 500 + [2], [0] * 501),
-    )
-    assert (v.hits[0], v.passes[0]) == (500, 501)
+@pytest.mark.parametrize("seed", range(50))
+def test_a_car_that_goes_round_the_block_has_one_vote(seed):
+    """A device that drives by hundreds of times on a day weighs as much as once, beside any others.
+
+    A second day is a second vote, and less than that of another car.
+    """
+    rng = np.random.default_rng(seed)
+    times, others = int(rng.integers(20, 501)), int(rng.integers(1, 9))
+    felt = list(rng.integers(0, 2, others))
+    voters = list(range(2, 2 + others))
+
+    def rate(days):
+        return rate_of([1] * len(days) + felt, [1] * len(days) + voters, days + [0] * others)
+
+    (_, once), (v, often) = rate([0]), rate([0] * times)
+    assert (v.hits[0], v.passes[0]) == (times + sum(felt), times + others)
     for end in ("mean", "lo", "hi"):
         assert getattr(often, end) == pytest.approx(getattr(once, end), abs=1e-12)
+    twice = rate([0] * (times - 1) + [1])[0].voted[0]
+    assert v.voted[0] < twice < v.voted[0] + 1
 
 
 @pytest.mark.parametrize("days", [1, 4, 30, 1000])

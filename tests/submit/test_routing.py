@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import msgspec
+import numpy as np
 import pytest
 
 from streetbump.cityprofile import BBox, BoundaryFile, CityProfile, Radius
@@ -46,6 +47,23 @@ def test_border_is_as_wide_as_the_position_error(
     routed = route(north - metres * METRE_DEG, -71.5, pos_err_m=5.0, cities=[one])
     assert routed.city == (said if said == "b" else None)
     assert routed.for_person == (said is None)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_drive_over_the_border_is_the_citys_within_it_only(city: Make, seed: int) -> None:
+    """Of places along a street that crosses the border, those inside are the city's.
+
+    Places nearer to the border than their error, by up to 1 %, are for a person; farther ones not.
+    """
+    rng = np.random.default_rng(seed)
+    edge, err_m = rng.uniform(-60, 60), rng.uniform(1, 30)
+    one = boxed(city, "b", -72, edge - 1, -71, edge)
+    inside_m = rng.uniform(1, 500, 40) * rng.choice((-1, 1), 40)
+    inside_m[:4] = np.array([1.01, -1.01, 0.99, -0.99]) * err_m  # near misses, on both sides
+    for metres in inside_m:
+        routed = route(edge - metres * METRE_DEG, -71.5, pos_err_m=err_m, cities=[one])
+        assert (routed.city == "b") == (metres > err_m)
+        assert routed.for_person == (abs(metres) < err_m)
 
 
 def test_overlapping_cities_are_for_a_person(city: Make) -> None:

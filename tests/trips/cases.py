@@ -1043,8 +1043,8 @@ def extreme(rng: Rng, k: int) -> bytes:
 
 
 ELSEWHERE: dict[int, str] = {
-    2: "tests/test_worker.py::test_a_file_over_the_limit_is_not_read",
-    33: "tests/submit/test_routing.py::test_border_is_as_wide_as_the_position_error",
+    2: "tests/test_worker.py::test_files_over_the_limit_are_not_read",
+    33: "tests/submit/test_routing.py::test_a_drive_over_the_border_is_the_citys_within_it_only",
     56: "tests/trips/test_sixty_cases.py::test_an_exact_replay_is_the_same_trip",
     57: "tests/cluster/test_evidence.py::test_a_car_that_goes_round_the_block_has_one_vote",
     58: "tests/trips/test_sixty_cases.py::test_two_places_at_once_are_two_trips_of_one_phone",

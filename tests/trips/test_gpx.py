@@ -36,6 +36,8 @@ def test_by_hand() -> None:
             lambda s: s.replace("gpxtpx:", "").replace("TrackPointExtension>", "x>"), id="GPX 1.0"
         ),
         pytest.param(lambda s: s.replace("<ele>", "<hdop>1</hdop><ele>"), id="more elements"),
+        pytest.param(lambda s: s.replace("<ele>", f"<!--{'x' * 250_000}--><ele>"), id="a comment"),
+        pytest.param(lambda s: s.replace("<ele>", f"<desc>{'x' * 999_999}</desc><ele>"), id="text"),
     ],
 )
 def test_the_same_track_otherwise_written(change: object) -> None:
@@ -71,6 +73,8 @@ BARE = '<?xml version="1.0"?><!DOCTYPE gpx SYSTEM "file:///etc/passwd"><gpx></gp
         pytest.param(ENTITY, Reason.XML_HOSTILE, id="entity"),
         pytest.param(BARE, Reason.XML_HOSTILE, id="document type"),
         pytest.param("<gpx>" + "<a>" * 100_000, Reason.XML_HOSTILE, id="depth"),
+        pytest.param(f'<gpx creator="{"x" * 400_000}">', Reason.XML_HOSTILE, id="tag"),
+        pytest.param(f"<gpx><!--{'x' * 400_000}--></gpx>", Reason.XML_HOSTILE, id="comment"),
         pytest.param("<gpx>" + "<trkpt/>" * 500_001, Reason.ROW_LIMIT, id="points"),
         pytest.param(GPX[:-20], Reason.UNREADABLE, id="cut off"),
         pytest.param("<gpx><trk></gpx>", Reason.UNREADABLE, id="not well-formed"),
