@@ -24,6 +24,7 @@ from campaigns.faults import AT_REST, DEADLINE_S, MONTH_NS, QUIET
 from campaigns.world import Clock, desk_of, session_at, with_places
 from streetbump.model import RequestState
 from streetbump.pipeline import advance
+from streetbump.sending import Desk
 from streetbump.submit.sandbox import Faults, Sandbox
 
 LONGEST = 8
@@ -89,8 +90,9 @@ def _world(
         city.set_faults([Faults(fault=fault, times=1, **QUIET)] if fault else [])
         last = rng.randint(1, LONGEST)
         died = nursery.run({**job, "now_ns": clock.now_ns, "last": last})
-        seen.crashes += died["killed"]
-        seen.at[died["at"]] += died["killed"]
+        if died["killed"]:
+            seen.crashes += 1
+            seen.at[died["at"]] += 1
         clock.now_ns += LEASE_NS + 1
     seen.worlds += 1
     _judge(died["outbox"], city, seen)
@@ -116,15 +118,21 @@ class _Nursery:
     """A process without threads that forks one for each try."""
 
     def __init__(self) -> None:
-        _import_all()
+        import streetbump.submit.worklist  # noqa: F401 - here, so that no fork imports it
+
         ask_r, ask_w = os.pipe()
         tell_r, tell_w = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(ask_w), os.close(tell_r)
-            with os.fdopen(ask_r) as asked, os.fdopen(tell_w, "w") as told:
+            with os.fdopen(ask_r) as asked, os.fdopen(tell_w, "w") as told, ExitStack() as stack:
+                desk = None  # one for all tries: its client has not called when it is forked
                 for line in asked:
-                    told.write(json.dumps(_try(json.loads(line))) + "\n")
+                    job = json.loads(line)
+                    desk = desk or desk_of(
+                        _At(job["port"]), Path(job["folder"]), stack=stack, deadline_s=DEADLINE_S
+                    )
+                    told.write(json.dumps(_try(job, desk)) + "\n")
                     told.flush()
             os._exit(0)
         os.close(ask_r), os.close(tell_w)
@@ -144,22 +152,13 @@ class _Nursery:
         os.waitpid(self._pid, 0)
 
 
-def _import_all() -> None:
-    """Everything that a try needs, so that no fork imports it again."""
-    import streetbump.submit.georeport
-    import streetbump.submit.worklist  # noqa: F401
-
-    with ExitStack() as stack:
-        desk_of(_At(9), Path(tempfile.gettempdir()), stack=stack, deadline_s=1.0)  # type: ignore[arg-type]
-
-
-def _try(job: dict[str, Any]) -> dict[str, Any]:
+def _try(job: dict[str, Any], desk: Desk) -> dict[str, Any]:
     reads, writes = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reads)
         with os.fdopen(writes, "w") as out:
-            out.write(json.dumps({"killed": 0, "at": "", "outbox": _work(job, out.fileno())}))
+            out.write(json.dumps({"killed": 0, "at": "", "outbox": _work(job, desk, out.fileno())}))
         os._exit(0)
     os.close(writes)
     with os.fdopen(reads) as said:
@@ -173,7 +172,7 @@ def _try(job: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _work(job: dict[str, Any], tell: int) -> list[dict[str, Any]]:
+def _work(job: dict[str, Any], desk: Desk, tell: int) -> list[dict[str, Any]]:
     """Work until the last step of this try, and die there; if there are fewer, until all rests."""
     left = job["last"]
 
@@ -186,7 +185,6 @@ def _work(job: dict[str, Any], tell: int) -> list[dict[str, Any]]:
 
     clock, folder = Clock(job["now_ns"]), Path(job["folder"])
     with ExitStack() as stack:
-        desk = desk_of(_At(job["port"]), folder, stack=stack, deadline_s=DEADLINE_S)
         session = session_at(Path(job["store"]), folder, desks=[desk], clock=clock,
                              checkpoint=checkpoint)  # fmt: skip
         stack.enter_context(session.store)
