@@ -81,6 +81,7 @@ class ClusterSettings(_Strict, frozen=True):
     max_heading_deg: Annotated[float, Meta(gt=0, le=180)]  # opposite lanes are other evidence
     join_m: Annotated[float, Meta(gt=0, le=100)]  # how far from a cluster's middle its jolts lie
     apart_m: Annotated[float, Meta(gt=0, le=100)]  # two jolts of one visit so far apart are two
+    halves_m: Annotated[float, Meta(gt=0, le=100)]  # so near, and felt by none together: one thing
     max_extent_m: Annotated[float, Meta(gt=0)]  # a stretch: jolts of one trip this near each other
     rough_jolts: Annotated[int, Meta(ge=2)]  # so many within that, ahead and behind
     company_m: Annotated[float, Meta(gt=0)]  # ways are compared so far around: one car's phones
@@ -101,9 +102,9 @@ class ClusterSettings(_Strict, frozen=True):
     @property
     def halo_m(self) -> float:
         """How far beyond a cell its clusters can depend on anything, m (docs/decisions)."""
-        labels = ROUNDS * (self.join_m + 2 * self.eps_m)
-        around = self.join_m + self.reach_m
-        return self.join_m + max(labels, around, self.max_extent_m, self.company_m)
+        labels = 3 * self.halves_m + ROUNDS * (self.join_m + 2 * self.eps_m)
+        around = self.halves_m + max(self.join_m + self.reach_m, self.max_extent_m, self.company_m)
+        return self.join_m + max(labels, around)
 
 
 class FlagSettings(_Strict, frozen=True):

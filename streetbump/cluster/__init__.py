@@ -34,7 +34,7 @@ from streetbump.model import (
     classify_rows,
 )
 
-ALGORITHM = "cluster-6"
+ALGORITHM = "cluster-7"
 """Changes whenever the same settings would give other clusters: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "Examined", "cluster_region", "examine"]
@@ -203,6 +203,7 @@ def _label(usable: pd.DataFrame, *, settings: ClusterSettings) -> tuple[Ints, Bo
         eps_mm=round(settings.eps_m * 1000),
         reach_mm=round(settings.join_m * 1000),
         apart_mm=round(settings.apart_m * 1000),
+        halves_mm=round(settings.halves_m * 1000),
         visit_ns=round(settings.visit_gap_s * 1e9),
         core_trips=settings.core_trips,
         max_heading_cdeg=round(settings.max_heading_deg * 100),

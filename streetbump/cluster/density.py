@@ -11,6 +11,10 @@ within a fixed distance, so that nothing depends on what lies further away.) Pea
 again among the jolts that no peak took, a few times: those it does not reach, and the second of two
 that a car felt on one visit, for a position errs by metres and the way between two jolts does not.
 
+Phones err by more than a peak is wide, each by its own few metres for the length of a trip, so the
+jolts of one hole may make two peaks. What tells them from two holes is that nobody feels both: a
+car that drives over two holes jolts twice. So peaks that no car joins are halves of one.
+
 A car that goes round the block proves nothing, so trips count and not jolts; two jolts see each
 other only when their headings agree; comparisons are between integers, and equals are told apart
 by their rows, whose order depends on content alone.
@@ -29,6 +33,11 @@ from streetbump.model import Bools, Ints
 NOISE = -1
 KERNEL_BITS = 10
 """A trip at no distance weighs ``2**KERNEL_BITS``. Chosen by us: finer than positions are."""
+BOTH_TRIPS = 2
+BOTH_SHARE = 3
+"""Two things are felt on one visit by at least `BOTH_TRIPS` trips, and by one in `BOTH_SHARE` of
+those that felt the rarer one. Chosen by us: in two simulated towns all of the nine pairs of flagged
+holes within 22 m were (the least 3 of 3 trips), and of 19 pairs of halves one was."""
 
 
 def density_clusters(
@@ -40,6 +49,7 @@ def density_clusters(
     eps_mm: int,
     reach_mm: int,
     apart_mm: int,
+    halves_mm: int,
     visit_ns: int,
     core_trips: int,
     max_heading_cdeg: int,
@@ -64,8 +74,11 @@ def density_clusters(
     apart_mm, visit_ns : int
         Two jolts of one trip at least so far apart within so much time are two things: a peak takes
         the nearest of a trip, and leaves the others of that visit to another round.
+    halves_mm : int
+        Clusters whose peaks lie within this and the limit of headings, and that hardly any trip
+        felt both of on one visit, are one.
     core_trips : int
-        Distinct trips among a peak's neighbours, its own included.
+        Distinct trips among a peak's neighbours, its own included; and in a cluster that is a half.
     max_heading_cdeg : int
 
     Returns
@@ -76,19 +89,20 @@ def density_clusters(
     core : (n,) bool
         Members that are their peak's neighbours.
 
-    A label depends on the jolts within ``ROUNDS · (reach + 2 eps)`` alone. Memory and time grow
-    with the number of pairs within reach.
+    Which peak a jolt is nearest to depends on the jolts within ``ROUNDS · (reach + 2 eps)`` of it
+    alone, and which cluster a peak is half of on the clusters whose peaks lie within ``3 halves``.
+    Memory and time grow with the number of pairs within reach.
 
     >>> xyz = np.array([[0, 0, 0], [900, 0, 0], [1800, 0, 0], [90_000, 0, 0]])
     >>> density_clusters(xyz, np.zeros(4, int), np.array([1, 2, 3, 4]), np.zeros(4, int),
-    ...                  eps_mm=1000, reach_mm=1500, apart_mm=400, visit_ns=10, core_trips=2,
-    ...                  max_heading_cdeg=4500)[0].tolist()
+    ...                  eps_mm=1000, reach_mm=1500, apart_mm=400, halves_mm=2000, visit_ns=10,
+    ...                  core_trips=2, max_heading_cdeg=4500)[0].tolist()
     [1, 1, 1, -1]
     """
     n = len(xyz_mm)
-    labels, core = np.full(n, NOISE, np.int64), np.zeros(n, np.bool_)
+    labels = np.full(n, NOISE, np.int64)
     if n == 0:
-        return labels, core
+        return labels, np.zeros(n, np.bool_)
     near = _pairs(xyz_mm, heading_cdeg, trip, reach_mm, max_heading_cdeg)
     for _ in range(ROUNDS):
         mass, trips = _mass(near, n, eps_mm)
@@ -98,10 +112,16 @@ def density_clusters(
         rows, joined, d2 = rows[~two], joined[~two], d2[~two]
         if len(rows) == 0:
             break
-        labels[rows], core[rows] = joined, d2 <= eps_mm * eps_mm
+        labels[rows] = joined
         took = np.zeros(n, np.bool_)
         took[rows] = True
         near = near.among(~took)
+    in_one = np.flatnonzero(labels != NOISE)
+    found = _Members(in_one, labels[in_one], trip, t_ns)
+    labels[in_one] = found.joined(xyz_mm, heading_cdeg, halves_mm, visit_ns, core_trips,
+                                  max_heading_cdeg)  # fmt: skip
+    core = np.zeros(n, np.bool_)
+    core[in_one] = ((xyz_mm[in_one] - xyz_mm[labels[in_one]]) ** 2).sum(axis=1) <= eps_mm * eps_mm
     return labels, core
 
 
@@ -185,3 +205,69 @@ def _another(
         ((xyz_mm[a] - xyz_mm[b]) ** 2).sum(axis=1) >= apart_mm * apart_mm
     )
     return two
+
+
+class _Members:
+    """The rows of clusters by cluster, trip and time, to ask which clusters are halves of one."""
+
+    def __init__(self, rows: Ints, labels: Ints, trip: Ints, t_ns: Ints) -> None:
+        self._labels = labels
+        peaks, self._cluster = np.unique(labels, return_inverse=True)
+        trips, who = np.unique(trip[rows], return_inverse=True)
+        key = self._cluster * len(trips) + who
+        order = np.lexsort((t_ns[rows], key))
+        self._peaks, self._n_trips = peaks, len(trips)
+        self._key, self._t_ns = key[order], t_ns[rows][order]
+        new = np.diff(self._key, prepend=-1) != 0
+        self.trips = np.bincount(self._cluster[order][new], minlength=len(peaks))
+        """Distinct trips of each cluster, in the order of their peaks."""
+
+    def joined(
+        self, xyz_mm: Ints, heading_cdeg: Ints, halves_mm: int, visit_ns: int, core_trips: int,
+        max_heading_cdeg: int,
+    ) -> Ints:  # fmt: skip
+        """The label of each row when halves are one: that of the cluster with more trips.
+
+        A half joins the nearest cluster that it may be half of, unless that one is a half itself.
+        """
+        peaks, trips = self._peaks, self.trips
+        several = np.flatnonzero(trips >= core_trips)
+        near = neighbours(
+            xyz_mm[peaks[several]], heading_cdeg[peaks[several]], reach_mm=halves_mm,
+            max_heading_cdeg=max_heading_cdeg,
+        )  # fmt: skip
+        whole, half = several[near.a], several[near.b]
+        more = (trips[whole] > trips[half]) | ((trips[whole] == trips[half]) & (whole < half))
+        whole, half, d2 = whole[more], half[more], near.d2[more]
+        both = self._felt_both(whole, half, visit_ns)
+        one = (both < BOTH_TRIPS) | (BOTH_SHARE * both < trips[half])
+        order = np.flatnonzero(one)[np.lexsort((whole[one], d2[one], half[one]))]
+        halves, first = np.unique(half[order], return_index=True)
+        of = np.arange(len(peaks))
+        of[halves] = whole[order][first]
+        of = np.where(of[of] == of, of, np.arange(len(peaks)))
+        return np.asarray(peaks[of[self._cluster]])
+
+    def _felt_both(self, one: Ints, other: Ints, visit_ns: int) -> Ints:
+        """How many trips jolted in both clusters of each pair on one visit."""
+        pair, row = _expanded(*self._rows_of(other * self._n_trips, (other + 1) * self._n_trips))
+        who = self._key[row] % self._n_trips
+        there = one[pair] * self._n_trips + who
+        which, match = _expanded(*self._rows_of(there, there + 1))
+        visit = np.abs(self._t_ns[match] - self._t_ns[row[which]]) <= visit_ns
+        felt = np.unique(pair[which[visit]] * self._n_trips + who[which[visit]])
+        return np.bincount(felt // self._n_trips, minlength=len(one))
+
+    def _rows_of(self, first: Ints, end: Ints) -> tuple[Ints, Ints]:
+        return np.searchsorted(self._key, first), np.searchsorted(self._key, end)
+
+
+def _expanded(first: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """Every number of each range, and which range it is of.
+
+    >>> [a.tolist() for a in _expanded(np.array([3, 7]), np.array([5, 8]))]
+    [[0, 0, 1], [3, 4, 7]]
+    """
+    count = end - first
+    of = np.repeat(np.arange(len(first)), count)
+    return of, np.arange(len(of)) + (first - np.cumsum(count) + count)[of]

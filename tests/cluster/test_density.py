@@ -14,15 +14,17 @@ from streetbump.geo import ecef_mm, from_local_m
 EPS = 5
 QUARTER = 4_500
 
-APART, VISIT = 3, 10
+APART, HALVES, VISIT = 3, 9, 10
 
 Row = tuple[int, int, int, int, int, int]  # x, y, z in mm, heading in 1/100 degree, trip, time
 
 
-def by_definition(rows: list[Row], core_trips: int, reach: int) -> tuple[list[int], list[bool]]:
+def by_definition(
+    rows: list[Row], core_trips: int, reach: int, halves: int
+) -> tuple[list[int], list[bool]]:
     """The same clustering, said pair by pair."""
     n = len(rows)
-    labels, core = [NOISE] * n, [False] * n
+    labels = [NOISE] * n
 
     def apart(i: int, j: int) -> int:
         return sum((a - b) ** 2 for a, b in zip(rows[i][:3], rows[j][:3], strict=True))
@@ -53,15 +55,38 @@ def by_definition(rows: list[Row], core_trips: int, reach: int) -> tuple[list[in
             own = [j for j in joins if joins[j] == peak and rows[j][4] == rows[i][4]]
             first = min(own, key=lambda j: (apart(j, peak), j))
             if apart(i, first) < APART**2 or abs(rows[i][5] - rows[first][5]) > VISIT:
-                labels[i], core[i] = peak, sees(i, peak, EPS)
-    return labels, core
+                labels[i] = peak
+
+    trips = {p: {rows[i][4] for i in range(n) if labels[i] == p} for p in set(labels) - {NOISE}}
+
+    def felt_both(p: int, q: int) -> int:
+        return len({rows[i][4] for i in range(n) for j in range(n)
+                    if (labels[i], labels[j]) == (p, q) and rows[i][4] == rows[j][4]
+                    and abs(rows[i][5] - rows[j][5]) <= VISIT})  # fmt: skip
+
+    of: dict[int, int] = {}
+    for q in trips:
+        wholes = [
+            p for p in trips
+            if min(len(trips[p]), len(trips[q])) >= core_trips and sees(p, q, halves)
+            and (len(trips[p]), -p) > (len(trips[q]), -q)
+            and (felt_both(p, q) < 2 or 3 * felt_both(p, q) < len(trips[q]))
+        ]  # fmt: skip
+        if wholes:
+            of[q] = min(wholes, key=lambda p: (apart(p, q), p))
+    merged = {q: p for q, p in of.items() if p not in of}
+    labels = [merged.get(p, p) for p in labels]
+    return labels, [p != NOISE and apart(i, p) <= EPS**2 for i, p in enumerate(labels)]
 
 
-def clusters(rows: list[Row], core_trips: int, reach: int = 7) -> tuple[list[int], list[bool]]:
+def clusters(
+    rows: list[Row], core_trips: int, reach: int = 7, halves: int = 0
+) -> tuple[list[int], list[bool]]:
     table = np.array(rows, np.int64).reshape(-1, 6)
     labels, core = density_clusters(
         table[:, :3], table[:, 3], table[:, 4], table[:, 5], eps_mm=EPS, reach_mm=reach,
-        apart_mm=APART, visit_ns=VISIT, core_trips=core_trips, max_heading_cdeg=QUARTER,
+        apart_mm=APART, halves_mm=halves, visit_ns=VISIT, core_trips=core_trips,
+        max_heading_cdeg=QUARTER,
     )  # fmt: skip
     return labels.tolist(), core.tolist()
 
@@ -79,11 +104,12 @@ ROWS = st.lists(
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(rows=ROWS, core_trips=st.integers(2, 4), far=st.sampled_from([0, 6_378_137_000]),
-       reach=st.sampled_from([5, 7, 10]))  # fmt: skip
-def test_clusters_are_those_of_the_definition(rows, core_trips, far, reach):
-    """Peaks and who joins them are what the definition says, anywhere."""
+       reach=st.sampled_from([5, 7, 10]), halves=st.sampled_from([0, HALVES, 12]))  # fmt: skip
+def test_clusters_are_those_of_the_definition(rows, core_trips, far, reach, halves):
+    """Peaks, who joins them and which are halves are what the definition says, anywhere."""
     moved = [(x - far, y + far, *rest) for x, y, *rest in rows]
-    assert clusters(moved, core_trips, reach) == by_definition(rows, core_trips, reach)
+    found = clusters(moved, core_trips, reach, halves)
+    assert found == by_definition(rows, core_trips, reach, halves)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -99,7 +125,8 @@ def test_antimeridian_is_no_seam(points, lat):
         # 10.3 m: no two whole metres are that far apart, so no rounding decides
         found, _ = density_clusters(
             ecef_mm(*at), np.zeros(n, int), np.arange(n), np.zeros(n, int), eps_mm=10_300,
-            reach_mm=15_200, apart_mm=4_000, visit_ns=1, core_trips=3, max_heading_cdeg=QUARTER,
+            reach_mm=15_200, apart_mm=4_000, halves_mm=26_000, visit_ns=1, core_trips=3,
+            max_heading_cdeg=QUARTER,
         )  # fmt: skip
         labels.append((found >= 0).tolist())
     assert labels[0] == labels[1]
@@ -190,3 +217,43 @@ def test_what_no_peak_reaches_is_looked_at_again():
     weak = [row(8, 1), row(8, 2), row(4, 9)]
     strong = [row(0, trip) for trip in range(1, 9)]
     assert clusters([*strong, *weak], 2)[0] == [0] * 8 + [8, 8, 0]
+
+
+def beside(*trips: int, x: int, late: int = 0) -> list[Row]:
+    return [row(x, trip, t=late) for trip in trips]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param((1, 2, 3, 4), (5, 6, 7), True, id="nobody felt both"),
+        pytest.param((1, 2, 3, 4), (4, 5, 6), True, id="one felt both"),
+        pytest.param((1, 2, 3, 4), (3, 4, 5, 6, 7), False, id="two of four"),
+        pytest.param((1, 2, 3, 4, 5, 6, 7), (6, 7, 8, 9, 10, 11, 12), True, id="two of seven"),
+        pytest.param((1, 2, 3), (1, 2, 3), False, id="all felt both"),
+    ],
+)
+def test_peaks_that_no_car_joins_are_halves_of_one(one, other, same):
+    """A car that drives over two holes jolts twice; phones that err apart make two peaks of one."""
+    rows = [*beside(*one, x=0), *beside(*other, x=8)]
+    assert (len(set(clusters(rows, 2, halves=HALVES)[0])) == 1) == same
+    assert len(set(clusters(rows, 2, halves=7)[0])) == 2
+
+
+def test_a_later_visit_joins_nothing():
+    """Who felt the one hole today and the other tomorrow has not felt both."""
+    today, tomorrow = beside(1, 2, 3, x=0), beside(1, 2, 3, x=8, late=VISIT + 1)
+    assert len(set(clusters([*today, *tomorrow], 2, halves=HALVES)[0])) == 1
+
+
+def test_halves_join_no_half():
+    """Three peaks in a row: the last may be half of the middle one, but that is a half itself."""
+    rows = [*beside(*range(9), x=0), *beside(*range(10, 15), x=8), *beside(20, 21, x=16)]
+    labels = clusters(rows, 2, halves=HALVES)[0]
+    assert labels == [0] * 14 + [14] * 2
+
+
+def test_a_lone_jolt_is_no_half():
+    """What fewer trips felt than make a peak stays by itself."""
+    rows = [*beside(*range(9), x=0), *beside(20, 21, x=8)]
+    assert clusters(rows, 3, reach=5, halves=HALVES)[0] == [0] * 9 + [NOISE] * 2

@@ -204,8 +204,8 @@ def test_only_the_own_cells_create():
 
 def test_the_nearest_place_takes_the_cluster():
     """Between two places a cluster goes to the nearer one; the lower id among equals."""
-    places = after((), cluster(), cluster(24.0, cluster_id="c2"))
-    now = after(places, cluster(13.0, cluster_id="c3"))
+    places = after((), cluster(), cluster(16.0, cluster_id="c2"))
+    now = after(places, cluster(9.0, cluster_id="c3"))
     assert [p.clusters for p in now] == [(), ("c3",)]
 
 
@@ -219,8 +219,8 @@ def test_a_cluster_stays_with_the_place_that_holds_it():
     """A place that moved to its best cluster keeps the cluster on its other side."""
     rows = (
         cluster(0.0, cluster_id="a"),
-        cluster(13.0, cluster_id="b", n_devices=9),
-        cluster(-13.0, cluster_id="c", heading_deg=180.0),
+        cluster(8.0, cluster_id="b", n_devices=9),
+        cluster(-8.0, cluster_id="c", heading_deg=180.0),
     )
     places = after((), *rows)
     assert [p.clusters for p in places] == [("a", "b", "c")]
