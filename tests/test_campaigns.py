@@ -17,6 +17,7 @@ def test_no_fault_of_a_city_doubles_or_loses_a_report() -> None:
     assert tally.acknowledged >= 0.99
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_no_crash_doubles_or_loses_a_report() -> None:
     """SIGKILL at every named step, many in a row, whether the city took the request or not."""

@@ -23,7 +23,10 @@ from streetbump.trips.bundle import packed
 
 from .trips.cases import CASES
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the worker runs on Linux")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(sys.platform != "linux", reason="the worker runs on Linux"),
+]
 
 SIZES = (20_000, 200_000, 2_000_000, 20_000_000)
 ALLOWED_S = 30.0

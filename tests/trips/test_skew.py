@@ -99,6 +99,7 @@ def test_a_drive_that_says_nothing_is_left_alone() -> None:
     assert trip_in(sheet.csv()).warnings == ()
 
 
+@pytest.mark.alone
 def test_it_costs_little(simulated: list[SimulatedTrip]) -> None:
     """A drive of half an hour at 100 Hz takes a few milliseconds of the processor."""
     n, m = 180_000, 1800
