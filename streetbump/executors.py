@@ -6,6 +6,7 @@ not depend on which one is used.
 
 from __future__ import annotations
 
+import gc
 import math
 import mmap
 import multiprocessing
@@ -281,6 +282,8 @@ def _serve(pipe: Connection, limits: Limits, warm: Callable[[], object]) -> None
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold positions and keys
     warm()
+    gc.collect()
+    gc.freeze()  # what is imported stays: a search of it for garbage would be charged to an upload
     pipe.send(_Done(None, _memory_bytes()[1]))
     while True:
         try:
