@@ -279,7 +279,9 @@ CASES: list[Case] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("switches", "ask", "expected"), CASES, ids=lambda v: str(v)[:70])
+@pytest.mark.parametrize(
+    ("switches", "ask", "expected"), CASES, ids=lambda v: "" if callable(v) else str(v)[:70]
+)
 def test_switch(
     caller: Caller, switches: dict[str, Any], ask: Callable[[Caller], Any], expected: Any
 ) -> None:
