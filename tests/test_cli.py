@@ -32,7 +32,9 @@ def streetbump(
     *arguments: object, cwd: Path, stdin: bytes = b"", **environ: str
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command as a user would: another process, its own folder."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("STREETBUMP")}
+    # Readline, where something imports it, sets the size of a terminal that is not there.
+    ours = ("STREETBUMP", "COLUMNS", "LINES")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     env |= {"STREETBUMP_KEY_FILE": str(cwd / "door.key"), **environ}
     return subprocess.run(
         [sys.executable, "-m", "streetbump.cli", *map(str, arguments)],
