@@ -146,7 +146,7 @@ def test_cells_around_hold_what_is_within_the_halo_of_a_corner(row, col, azimuth
 @quick
 @given(lat=LAT, lon=LON)
 def test_cells_around_are_few(lat, lon):
-    """With the shipped halo a cell has 8 neighbours; towards the poles, where cells narrow, more."""
+    """With the shipped halo a cell has 8 neighbours; towards the poles cells narrow: more."""
     around = cells_around(cell_of(one(lat), one(lon)), halo_m=shipped_settings().cluster.halo_m)
     assert len(around) == len(np.unique(around)) >= 9
     assert len(around) <= (9 if abs(lat) < 69 else 33)  # no town lies beyond 79 degrees

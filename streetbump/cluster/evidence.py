@@ -142,8 +142,8 @@ def centres(hits: pd.DataFrame, g: Groups) -> Centres:
     """Position and heading of each cluster from its jolts (rows of ``BUMPS``).
 
     Along and across the street each a mean weighted by votes and 1/error², in which far jolts
-    pull no more than those at `OUTLYING` deviations; `PAST_M` back from it is the place. The error is that of the mean of as many
-    votes, and `SHARED_ERROR_M`.
+    pull no more than those at `OUTLYING` deviations; `PAST_M` back from it is the place. The error
+    is that of the mean of as many votes, and `SHARED_ERROR_M`.
     """
     lat, lon = hits["lat_deg"].to_numpy(), hits["lon_deg"].to_numpy()
     lat0, lon0 = lat[g.starts], lon[g.starts]

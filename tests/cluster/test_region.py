@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streetbump.cluster.evidence import PAST_M
 from streetbump.geo import cell_of, distance_m
 from streetbump.model import BUMPS, CLUSTERS, MEMBERS, OBSTACLES, PASSES, STRETCHES, TRIPS
 
