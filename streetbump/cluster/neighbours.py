@@ -1,9 +1,10 @@
 """Which jolts see each other: every pair within a distance and a turn, exactly and in order.
 
 Rows are sorted into cubes as wide as the reach, so that whoever sees a row stands in its own cube
-or in one around it: five runs of the sorted rows, looked up once per cube (the cell lists of
-Quentrec and Brot 1973, doi 10.1016/0021-9991(73)90046-6, with half of the cubes around, as every
-pair is met from one side only). All numbers are integers: no rounding decides who is near.
+or in one around it: nine runs of the sorted rows, looked up once per cube (the cell lists of
+Quentrec and Brot 1973, doi 10.1016/0021-9991(73)90046-6). Pairs are made for some rows at a time,
+so that what is thrown away never leaves the processor's cache. All numbers are integers: no
+rounding decides who is near.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ from streetbump.model import Bools, Ints
 _AXIS = 1 << 21
 """Cubes along an axis: three numbers below this make one key of 63 bits."""
 
-_RUNS = ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
-"""Columns of cubes that hold every neighbour once, counted in cubes along x and y."""
+_AROUND = np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1)], np.int64)
+"""Columns of cubes around one, counted in cubes along x and y."""
+
+_AT_ONCE = 1 << 17
+"""About so many candidates are looked at together: a few megabytes. Chosen by us."""
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Pairs of rows that see each other, both ways, sorted by `a` and then `b`.
+    """Pairs of rows that see each other, both ways and each itself, and their squared distance.
 
-    `d2` is the squared distance in mm². No row is its own neighbour.
+    Those of one `a` follow each other, by the place of `b`; the `a` come in :func:`cube_order`.
+    `d2` is in mm².
     """
 
     a: Ints
@@ -37,40 +42,66 @@ class Neighbours:
         """Some of the pairs."""
         return Neighbours(self.a[keep], self.b[keep], self.d2[keep])
 
+    def among(self, rows: Bools) -> Neighbours:
+        """The pairs of which both are among some rows."""
+        return self.where(rows[self.a] & rows[self.b])
+
+
+def cube_order(xyz_mm: Ints, *, reach_mm: int) -> Ints:
+    """An order of the rows in which neighbours stand near each other in memory, too.
+
+    >>> cube_order(np.array([[0, 0, 0], [9_000, 0, 0], [1, 0, 0]]), reach_mm=500).tolist()
+    [0, 2, 1]
+    """
+    return np.argsort(_cubes(xyz_mm, reach_mm), kind="stable")
+
 
 def neighbours(
-    xyz_mm: Ints, heading_cdeg: Ints, *, reach_mm: int, max_heading_cdeg: int
+    xyz_mm: Ints,
+    heading_cdeg: Ints,
+    *,
+    reach_mm: int,
+    max_heading_cdeg: int,
+    place: Ints | None = None,
 ) -> Neighbours:
     """Every pair of rows within both limits (inclusive).
 
     Parameters
     ----------
     xyz_mm : (n, 3) int64
-        Positions in whole millimetres; no rows give no pairs.
+        Positions in whole millimetres; no rows give no pairs. Quickest in :func:`cube_order`.
     heading_cdeg : (n,) int64
         Direction of travel, 1/100 degree.
+    place : (n,) int64 or None
+        A permutation: in which order the neighbours of a row are listed. None means their own.
 
     Time and memory grow with the number of pairs, and with n log n.
 
     >>> xyz = np.array([[0, 0, 0], [300, 0, 0], [600, 400, 0]])
     >>> found = neighbours(xyz, np.zeros(3, int), reach_mm=500, max_heading_cdeg=4500)
     >>> list(zip(found.a.tolist(), found.b.tolist(), found.d2.tolist()))
-    [(0, 1, 90000), (1, 0, 90000), (1, 2, 250000), (2, 1, 250000)]
+    [(0, 0, 0), (0, 1, 90000), (1, 0, 90000), (1, 1, 0), (1, 2, 250000), (2, 1, 250000), (2, 2, 0)]
     """
-    if len(xyz_mm) == 0:
+    n = len(xyz_mm)
+    if n == 0:
         none = np.empty(0, np.int64)
         return Neighbours(none, none, none)
     key = _cubes(xyz_mm, reach_mm)
     order = np.argsort(key, kind="stable")
-    key, columns, heading = key[order], xyz_mm[order].T.copy(), heading_cdeg[order]
+    columns, heading = xyz_mm[order].T.copy(), heading_cdeg[order]
+    place = order if place is None else place[order]
+    at = np.empty(n, np.int64)
+    at[place] = np.arange(n)
     pairs = []
-    for a, b in _candidates(key):
+    for a, b in _candidates(key[order]):
         near = _squared(columns, a, b) <= reach_mm * reach_mm
         a, b = a[near], b[near]
         same_way = _turn_cdeg(heading, a, b) <= max_heading_cdeg
-        pairs.append((order[a[same_way]], order[b[same_way]]))
-    a, b = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    return _both_ways(a, b, xyz_mm)
+        listed = a[same_way] << 32 | place[b[same_way]]
+        listed.sort()  # one number each; distances anew, which is quicker than to sort them along
+        a, b = listed >> 32, at[listed & 0xFFFF_FFFF]
+        pairs.append((order[a], order[b], _squared(columns, a, b)))
+    return Neighbours(*(np.concatenate(column) for column in zip(*pairs, strict=True)))
 
 
 def _cubes(xyz_mm: Ints, reach_mm: int) -> Ints:
@@ -82,21 +113,37 @@ def _cubes(xyz_mm: Ints, reach_mm: int) -> Ints:
 
 
 def _candidates(key: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """For each column of cubes around: pairs of rows (sorted by `key`) that may be neighbours."""
+    """Pairs of rows (sorted by `key`) that may be neighbours, for some rows at a time."""
     n = len(key)
     starts = np.flatnonzero(np.diff(key, prepend=-1))
-    cubes = key[starts]
+    there = key[starts, None] + (_AROUND @ np.array([_AXIS, 1])) * _AXIS
+    first = np.searchsorted(key, there - 1, side="left")
+    count = np.searchsorted(key, there + 1, side="right") - first
     cube = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, n)))
-    for x, y in _RUNS:
-        there = cubes + (x * _AXIS + y) * _AXIS
-        last = np.searchsorted(key, there + 1, side="right")[cube]
-        if (x, y) == (0, 0):  # in the own column whoever comes later
-            first = np.arange(1, n + 1)
-        else:
-            first = np.searchsorted(key, there - 1, side="left")[cube]
-        count = last - first
-        a = np.repeat(np.arange(n), count)
-        yield a, np.arange(len(a)) + np.repeat(first - np.cumsum(count) + count, count)
+    before = np.append(0, np.cumsum(count.sum(axis=1)[cube]))
+    ends = np.searchsorted(before, np.arange(_AT_ONCE, before[-1] + _AT_ONCE, _AT_ONCE))
+    begin = 0
+    for end in np.unique(np.minimum(ends, n)).tolist():  # a loop over blocks of rows
+        block = cube[begin:end]
+        yield expanded(first[block].ravel(), count[block].ravel(), begin, len(_AROUND))
+        begin = end
+
+
+def expanded(first: Ints, count: Ints, begin: int = 0, each: int = 1) -> tuple[Ints, Ints]:
+    """Every number of each range, and the number of the range (`each` ranges have one).
+
+    >>> [x.tolist() for x in expanded(np.array([3, 7]), np.array([2, 1]))]
+    [[0, 0, 1], [3, 4, 7]]
+    """
+    ends = np.cumsum(count)
+    number = np.arange(ends[-1] if len(ends) else 0)
+    number += np.repeat(first - ends + count, count)
+    of = np.repeat(np.arange(begin, begin + len(count) // each), _sum_of(count, each))
+    return of, number
+
+
+def _sum_of(count: Ints, each: int) -> Ints:
+    return count if each == 1 else count.reshape(-1, each).sum(axis=1)
 
 
 def _squared(columns: Ints, a: Ints, b: Ints) -> Ints:
@@ -112,11 +159,3 @@ def _squared(columns: Ints, a: Ints, b: Ints) -> Ints:
 def _turn_cdeg(heading: Ints, a: Ints, b: Ints) -> Ints:
     """Angle between the headings of rows, 1/100 degree."""
     return np.abs((heading[a] - heading[b] + 18_000) % 36_000 - 18_000)
-
-
-def _both_ways(a: Ints, b: Ints, xyz_mm: Ints) -> Neighbours:
-    # One sort of one number each; distances anew, which is quicker than to sort them along.
-    key = np.concatenate((a << 32 | b, b << 32 | a))
-    key.sort()
-    a, b = key >> 32, key & 0xFFFF_FFFF
-    return Neighbours(a, b, _squared(xyz_mm.T.copy(), a, b))

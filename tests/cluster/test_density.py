@@ -33,6 +33,10 @@ def by_definition(
         turn = abs(rows[i][3] - rows[j][3]) % 36_000
         return apart(i, j) <= limit**2 and min(turn, 36_000 - turn) <= QUARTER
 
+    def before(i: int) -> tuple[int, int]:
+        """The first trip wins among equals, and its first row."""
+        return -rows[i][4], -i
+
     for _ in range(ROUNDS):
         free = [i for i in range(n) if labels[i] == NOISE]
         nearest = [
@@ -45,11 +49,11 @@ def by_definition(
         peaks = [
             i for i in free
             if len(nearest[i]) >= core_trips
-            and all((mass[j], -j) <= (mass[i], -i) for j in free if sees(i, j, EPS))
+            and all((mass[j], *before(j)) <= (mass[i], *before(i)) for j in free if sees(i, j, EPS))
         ]  # fmt: skip
         joins = {
-            i: min((j for j in peaks if sees(i, j, reach)), key=lambda j: (apart(i, j), j))
-            for i in free if any(sees(i, j, reach) for j in peaks)
+            i: min(near, key=lambda j, i=i: (apart(i, j), rows[j][4], j))
+            for i in free if (near := [j for j in peaks if sees(i, j, reach)])
         }  # fmt: skip
         for i, peak in joins.items():
             own = [j for j in joins if joins[j] == peak and rows[j][4] == rows[i][4]]
@@ -69,11 +73,11 @@ def by_definition(
         wholes = [
             p for p in trips
             if min(len(trips[p]), len(trips[q])) >= core_trips and sees(p, q, halves)
-            and (len(trips[p]), -p) > (len(trips[q]), -q)
+            and (len(trips[p]), *before(p)) > (len(trips[q]), *before(q))
             and (felt_both(p, q) < 2 or 3 * felt_both(p, q) < len(trips[q]))
         ]  # fmt: skip
         if wholes:
-            of[q] = min(wholes, key=lambda p: (apart(p, q), p))
+            of[q] = min(wholes, key=lambda p: (apart(p, q), rows[p][4], p))
     merged = {q: p for q, p in of.items() if p not in of}
     labels = [merged.get(p, p) for p in labels]
     return labels, [p != NOISE and apart(i, p) <= EPS**2 for i, p in enumerate(labels)]
