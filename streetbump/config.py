@@ -114,7 +114,7 @@ class FlagSettings(_Strict, frozen=True):
     min_days: Annotated[int, Meta(ge=1)]  # on distinct local days
     min_hit_rate_lo: Annotated[float, Meta(ge=0, le=1)]  # lower end of the interval
     min_class_p: Annotated[float, Meta(ge=0, le=1)]  # of the class that is reported
-    same_place_m: Annotated[float, Meta(gt=0)]  # both directions within this are one place
+    same_place_m: Annotated[float, Meta(gt=0)]  # two lanes within this are one place
 
 
 class LifeSettings(_Strict, frozen=True):

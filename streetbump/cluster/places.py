@@ -15,11 +15,14 @@ import numpy as np
 import pandas as pd
 
 from streetbump.config import FlagSettings
-from streetbump.geo import distance_m
+from streetbump.geo import distance_m, heading_difference_deg
 from streetbump.model import Bools, JoltClass, PlaceState
 
 REPORTABLE = (JoltClass.POTHOLE, JoltClass.CASTING)
 """Classes that may need a repair: a hole goes to the road crew, a bad casting to its owner."""
+
+OTHER_LANE_DEG = 90.0
+"""Clusters whose headings differ by more are felt in different lanes."""
 
 SENT = frozenset(
     {
@@ -109,22 +112,23 @@ def follow(
         Only those that differ from what was given, new ones last.
     """
     due = clusters.assign(creating=creating)[flagged(clusters, settings=settings)]
-    due = due.sort_values("cluster_id")
-    linked: dict[str, list[pd.Series]] = {p.place_id: [] for p in places}
-    known = list(places)
     fresh: list[Place] = []
-    for _, row in due.iterrows():  # flagged clusters are few
-        home = _home(row, [*known, *fresh], limit_m=settings.same_place_m)
-        if home is None and not row["creating"]:
-            continue
+    linked = _linked(places, [row for _, row in due.iterrows()], limit_m=settings.same_place_m)
+    homeless = due[~due["cluster_id"].isin(_ids(linked)) & due["creating"]]
+    homeless = homeless.sort_values(
+        ["n_devices", "hits", "cluster_id"], ascending=[False, False, True]
+    )
+    for _, row in homeless.iterrows():  # flagged clusters are few
+        home = _home(row, fresh, linked, limit_m=settings.same_place_m)
         if home is None:
             home = _new_place(row, new_id())
             fresh.append(home)
         linked.setdefault(home.place_id, []).append(row)
+    known = list(places)
     others = _also_there([*known, *fresh], clusters, settings=settings)
 
     def updated(place: Place) -> Place:
-        rows = linked[place.place_id]
+        rows = linked.get(place.place_id, [])
         ids = {str(r["cluster_id"]) for r in rows} | others.get(place.place_id, set())
         return _updated(replace(place, clusters=tuple(sorted(ids))), rows, clusters, settings)
 
@@ -156,24 +160,60 @@ def _also_there(
     return homes
 
 
-def _home(row: pd.Series, places: list[Place], *, limit_m: float) -> Place | None:
-    """The place of the same class that holds this cluster, or else the nearest within the limit.
+Linked = dict[str, list[pd.Series]]
+"""Place id → the flagged clusters that it is linked with."""
 
-    Who holds it comes first: a place moves to its best cluster, and would lose the others.
-    The lower id among equals.
+
+def _ids(linked: Linked) -> list[str]:
+    return [str(row["cluster_id"]) for rows in linked.values() for row in rows]
+
+
+def _linked(places: Sequence[Place], rows: list[pd.Series], *, limit_m: float) -> Linked:
+    """Flagged clusters by the place of their class that holds them, or else the nearest in reach.
+
+    Who holds it comes first: a place moves to its best cluster, and would lose the others. A place
+    takes one cluster of a lane: two of one lane are two things, or they would be one cluster. The
+    nearest pair comes first, the lower ids among equals.
     """
-    near = [
+    pairs = sorted(
         (
-            row["cluster_id"] not in p.clusters,
-            float(distance_m(row["lat_deg"], row["lon_deg"], p.lat_deg, p.lon_deg)),
-            p.place_id,
-            p,
-        )
+            (str(row["cluster_id"]) not in p.clusters, _away_m(row, p), p.place_id,
+             str(row["cluster_id"]), k)
+            for k, row in enumerate(rows)
+            for p in places
+            if p.jolt_class == row["class"]
+        ),
+    )  # fmt: skip
+    linked: Linked = {}
+    housed: set[int] = set()
+    for stranger, away_m, place_id, _, k in pairs:
+        if k in housed or (stranger and away_m > limit_m):
+            continue
+        if not _has_lane(linked.get(place_id, []), rows[k]):
+            linked.setdefault(place_id, []).append(rows[k])
+            housed.add(k)
+    return linked
+
+
+def _home(row: pd.Series, places: list[Place], linked: Linked, *, limit_m: float) -> Place | None:
+    """The nearest of some places within reach that has room for this cluster."""
+    near = [
+        (_away_m(row, p), p.place_id, p)
         for p in places
-        if p.jolt_class == row["class"]
+        if p.jolt_class == row["class"] and not _has_lane(linked[p.place_id], row)
     ]
-    near = [entry for entry in near if not entry[0] or entry[1] <= limit_m]
-    return min(near, key=lambda entry: entry[:3])[3] if near else None
+    near = [entry for entry in near if entry[0] <= limit_m]
+    return min(near, key=lambda entry: entry[:2])[2] if near else None
+
+
+def _has_lane(rows: list[pd.Series], row: pd.Series) -> bool:
+    """Whether one of some clusters is driven over in the direction of this one."""
+    turns = [heading_difference_deg(r["heading_deg"], row["heading_deg"]) for r in rows]
+    return any(turn <= OTHER_LANE_DEG for turn in turns)
+
+
+def _away_m(row: pd.Series, place: Place) -> float:
+    return float(distance_m(row["lat_deg"], row["lon_deg"], place.lat_deg, place.lon_deg))
 
 
 def _new_place(row: pd.Series, place_id: str) -> Place:

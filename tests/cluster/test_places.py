@@ -129,7 +129,7 @@ def test_a_place_keeps_its_id_while_its_cluster_grows():
     ],
 )
 def test_both_directions_are_one_place(apart_m, changes, places):
-    """Clusters of one class within same_place_m, whatever their headings, are one place."""
+    """Clusters of one class in the two lanes within same_place_m are one place."""
     rows = cluster(), cluster(apart_m, cluster_id="c2", heading_deg=180.0, **changes)
     assert len(after((), *rows)) == places
 
@@ -211,26 +211,43 @@ def test_the_nearest_place_takes_the_cluster():
 
 def test_the_best_known_cluster_says_where():
     """A place lies where its cluster of most devices lies."""
-    (place,) = after((), cluster(), cluster(8.0, cluster_id="c2", n_devices=9))
-    assert place.lon_deg == cluster(8.0)["lon_deg"][0]
+    other = cluster(8.0, cluster_id="c2", n_devices=9, heading_deg=180.0)
+    (place,) = after((), cluster(), other)
+    assert place.lon_deg == other["lon_deg"][0]
 
 
 def test_a_cluster_stays_with_the_place_that_holds_it():
-    """A place that moved to its best cluster keeps the cluster on its other side."""
-    rows = (
-        cluster(0.0, cluster_id="a"),
-        cluster(8.0, cluster_id="b", n_devices=9),
-        cluster(-8.0, cluster_id="c", heading_deg=180.0),
-    )
-    places = after((), *rows)
-    assert [p.clusters for p in places] == [("a", "b", "c")]
-    assert after(places, *rows, new_id=lambda: "second") == places
+    """A place that moved to its best cluster keeps the one of the other lane, though it moves."""
+    best = cluster(8.0, cluster_id="b", n_devices=9, heading_deg=180.0)
+    places = after((), cluster(0.0, cluster_id="a"), best)
+    assert [p.clusters for p in places] == [("a", "b")]
+    assert after(places, cluster(-4.0, cluster_id="a"), best, new_id=lambda: "second") == places
+
+
+def test_two_holes_in_one_lane_are_two_places():
+    """What is two clusters of one lane is two places, however near, and stays so as they grow."""
+    holes = cluster(), cluster(8.0, cluster_id="c2", n_devices=9)
+    places = after((), *holes)
+    assert sorted(p.clusters for p in places) == [("c1",), ("c2",)]
+    grown = cluster(1.0, cluster_id="c3"), cluster(6.5, cluster_id="c4", n_devices=9)
+    now = {p.place_id: p.clusters for p in after(places, *grown, new_id=lambda: "never drawn")}
+    held = {p.place_id: p.clusters for p in places}
+    assert {held[k]: now[k] for k in now} == {("c1",): ("c3",), ("c2",): ("c4",)}
+
+
+def test_a_reported_hole_beside_a_new_one_keeps_its_report():
+    """A second hole in the lane of a reported one is a place of its own; the first stays linked."""
+    (place,) = after((), cluster())
+    sent = replace(place, state=PlaceState.REPORTED)
+    old, new = after((sent,), cluster(), cluster(8.0, cluster_id="c2"), new_id=lambda: "second")
+    assert old == sent
+    assert (new.place_id, new.clusters, new.state) == ("second", ("c2",), PlaceState.FLAGGED)
 
 
 SPOT = st.tuples(
     st.integers(-25, 25), st.integers(-2, 2),
     st.sampled_from(["pothole", "pothole", "casting", "hump"]),
-    st.integers(1, 6), st.sampled_from([None, None, "O-1"]),
+    st.integers(1, 6), st.sampled_from([None, None, "O-1"]), st.sampled_from([0.0, 80.0, 180.0]),
 )  # fmt: skip
 
 
@@ -241,9 +258,10 @@ def test_follow_after_follow_changes_nothing(first, then, swap):
 
     def rows(spots: list[Any], name: str) -> list[pd.DataFrame]:
         return [
-            cluster(x, y, cluster_id=f"{name}{k}", n_devices=n, obstacle_id=o, **{"class": c})
-            for k, (x, y, c, n, o) in enumerate(spots)
-        ]
+            cluster(x, y, cluster_id=f"{name}{k}", n_devices=n, obstacle_id=o, heading_deg=h,
+                    **{"class": c})
+            for k, (x, y, c, n, o, h) in enumerate(spots)
+        ]  # fmt: skip
 
     new_id = ids()
     before = after((), *rows(first, "a"), new_id=new_id)

@@ -285,3 +285,23 @@ def test_cells_are_wide_enough_to_be_tested():
     """The towns of these tests cover several cells in both directions."""
     assert CELL_M < 1000
     assert len(all_cells(town(1))) >= 12
+
+
+def felt_by_twelve(seed: int, *, holes: int, error_m: float) -> pd.DataFrame:
+    """Jolts of twelve cars, each placed by its phone, at holes 8 m apart felt by four in five."""
+    rng = np.random.default_rng(seed)
+    car, hole = np.nonzero(rng.uniform(size=(12, holes)) < 0.8)
+    off = rng.normal(0, error_m, (12, 2))[car] + rng.normal(0, 0.8, (len(car), 2))
+    return jolts(
+        off[:, 0], 8.0 * hole + off[:, 1], trip_key=car + 1, seq=hole,
+        t_utc_ns=NOON_NS + hole * 700_000_000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("error_m", [2.5, 4.0])
+@pytest.mark.parametrize("holes", [1, 2])
+def test_holes_eight_metres_apart_stay_as_many_as_they_are(holes, error_m):
+    """Two jolts on one visit tell two holes from one, whatever the phones' positions say."""
+    for seed in range(20):
+        found = clustered(region(felt_by_twelve(seed, holes=holes, error_m=error_m))).clusters
+        assert (found["n_trips"] >= 3).sum() == holes, seed
