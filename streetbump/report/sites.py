@@ -41,7 +41,7 @@ STEP_M = 10.0
 """Tracks are looked at every so often, m."""
 BINS = (1, 2, 3, 4, 6, 10, 20, 50)
 """Lower ends of the bins of true passes."""
-SAME_PLACE_M = 18.0
+SAME_PLACE_M = 10.0
 """Clusters of both lanes this near are one report, m: as the shipped settings have it."""
 RADIUS_90 = float(np.sqrt(-2 * np.log(0.1)))
 """Of a round normal error: the radius that holds 90 %, in standard deviations of one axis."""
@@ -156,7 +156,7 @@ def ours_of(shot: Snapshot) -> dict[str, pd.DataFrame]:
 
 
 def one_per_place(clusters: pd.DataFrame) -> pd.DataFrame:
-    """Of clusters within `SAME_PLACE_M` of each other the one with most hits, as places do."""
+    """Of clusters within `SAME_PLACE_M` of each other the one with most hits."""
     from scipy.spatial import cKDTree
 
     ordered = clusters.sort_values(["hits", "cluster_id"], ascending=[False, True])
