@@ -61,7 +61,9 @@ class DetectSettings(_Strict, frozen=True):
     usual_speed_ms: Annotated[float, Meta(gt=0)]  # where the score is not changed by speed
     on_ratio: Annotated[float, Meta(gt=1)]  # least score of a candidate that is kept
     off_ratio: Annotated[float, Meta(gt=0)]  # a jolt has ended below this score
-    merge_s: Annotated[float, Meta(ge=0)]  # two axles and a rebound are one jolt
+    merge_m: Annotated[float, Meta(gt=0)]  # jolts so near are one: two axles
+    rebound_s: Annotated[float, Meta(ge=0)]  # or so soon: the body swings back
+    merge_s: Annotated[float, Meta(ge=0)]  # but never later; and of those within, one is reported
     report_score: Annotated[float, Meta(gt=0)]  # the operating point of `detect`
     min_speed_ms: Annotated[float, Meta(ge=0)]  # slower: parking, hands, doors
     max_fix_gap_s: Annotated[float, Meta(gt=0)]  # no place is interpolated across a longer gap
@@ -228,6 +230,7 @@ def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _check_order(s: Settings, where: str) -> None:
     pairs = (
         ("detect.off_ratio", s.detect.off_ratio, "detect.on_ratio", s.detect.on_ratio),
+        ("detect.rebound_s", s.detect.rebound_s, "detect.merge_s", s.detect.merge_s),
         ("door.trim_min_m", s.door.trim_min_m, "door.trim_max_m", s.door.trim_max_m),
         ("door.trim_floor_m", s.door.trim_floor_m, "door.trim_min_m", s.door.trim_min_m),
         ("cluster.eps_m", s.cluster.eps_m, "cluster.join_m", s.cluster.join_m),

@@ -26,6 +26,7 @@ from streetbump import runtime
 from streetbump.cityprofile import FileChannel, shipped_city
 from streetbump.cluster.places import flagged, why_not
 from streetbump.config import Settings, parse_settings, shipped_settings
+from streetbump.detect.trigger import reported
 from streetbump.errors import ConfigError, InputError, StoreError, UsageError
 from streetbump.executors import Executor, Serial
 from streetbump.model import PlaceState, Reason, Rejected, RequestState, Trip, upload_id_of
@@ -228,7 +229,7 @@ def detect_files(
             continue
         bumps = detect_trip(row, settings).bumps
         if not everything:
-            bumps = bumps[bumps["score"] >= settings.detect.report_score]
+            bumps = bumps[reported(bumps, settings=settings.detect)]
         tables.append(
             detect_rows(
                 row,
@@ -859,7 +860,7 @@ def doctor_trip(
         for row, notes in explained(data, name=Path(name).name, options=how):
             if isinstance(row, Trip):
                 found = detect_trip(row, settings)
-                shown = int((found.bumps["score"] >= settings.detect.report_score).sum())
+                shown = int(reported(found.bumps, settings=settings.detect).sum())
                 said = {**describe(row), "jolts": shown, "passes": len(found.passes)}
                 notes = (*notes, ("at_the_door", _at_the_door(row, settings)))
             else:

@@ -75,6 +75,6 @@ def listen(trip: Trip, *, settings: DetectSettings) -> Listening:
     score: Floats = np.zeros(len(speed))
     if awake:
         score = characteristic(signal, speed_ms=speed, settings=settings)
-    found = find(signal, score, settings=settings)
+    found = find(signal, score, speed_ms=speed, settings=settings)
     jolts = found.narrow(heard[found.peak])
     return Listening(signal, masks, lag, track, speed, heard, score, jolts)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from streetbump.config import DetectSettings
 from streetbump.detect.signal import Signal, moving_mean
@@ -154,32 +155,67 @@ def _row_median(rows: Floats) -> Floats:
     return np.where(count > 0, (ordered[at, lower] + ordered[at, upper]) / 2, np.nan)
 
 
-def find(signal: Signal, cf: Floats, *, settings: DetectSettings) -> Triggers:
-    """Summits of the score above ``on_ratio`` that nothing within ``merge_s`` exceeds.
+def find(signal: Signal, cf: Floats, *, speed_ms: Floats, settings: DetectSettings) -> Triggers:
+    """Summits of the score above ``on_ratio`` that nothing near them exceeds.
 
-    Two axles and a rebound are one jolt. A jolt lasts while the score stays above ``off_ratio``,
-    at most half of ``merge_s`` to either side. An empty signal gives none.
+    Two axles and a rebound are one jolt: near is within ``merge_m`` of way, but at least
+    ``rebound_s`` and at most ``merge_s``. A jolt lasts while the score stays above ``off_ratio``,
+    at most half of that to either side. An empty signal gives none.
+
+    Parameters
+    ----------
+    speed_ms : (n,) float64
+        Speed of the car; NaN where unknown, which counts as `usual_speed_ms`.
     """
-    apart = max(1, round(settings.merge_s * signal.rate_hz))
-    at = _summits(np.flatnonzero(cf > settings.on_ratio), cf, apart)
+    high = np.flatnonzero(cf > settings.on_ratio)
+    known = np.where(np.isfinite(speed_ms[high]), speed_ms[high], settings.usual_speed_ms)
+    near_s = settings.merge_m / np.maximum(known, 0.1)
+    near_s = np.clip(near_s, settings.rebound_s, settings.merge_s)
+    apart = np.maximum(1, np.rint(near_s * signal.rate_hz).astype(np.int64))
+    top = _summits(high, cf[high], apart)
+    at, near_s, apart = high[top], near_s[top], apart[top]
     if len(at) == 0:
         return measure(signal, cf, at, at, at)
-    at = at[np.diff(signal.t_ns[at], prepend=np.int64(-(2**62))) > settings.merge_s * 1e9]
+    first = np.diff(signal.t_ns[at], prepend=np.int64(-(2**62))) > near_s * 1e9  # of equal ones
+    at, apart = at[first], apart[first]
     below = np.concatenate(([-1], np.flatnonzero(cf <= settings.off_ratio), [len(cf)]))
     nth = np.searchsorted(below, at)
-    reach = apart // 2
-    start = np.maximum(below[nth - 1] + 1, at - reach)
-    stop = np.minimum(below[nth], at + reach + 1)
+    start = np.maximum(below[nth - 1] + 1, at - apart // 2)
+    stop = np.minimum(below[nth], at + apart // 2 + 1)
     return measure(signal, cf, start, stop, at)
 
 
-def _summits(high: Ints, cf: Floats, apart: int) -> Ints:
-    """Those of some points, in order, that no other of them within `apart` exceeds."""
-    if len(high) == 0:
-        return high
-    reach = np.searchsorted(high, [high - apart, high + apart + 1]).T.ravel()
-    highest = np.maximum.reduceat(np.append(cf[high], 0.0), reach)[::2]
-    return high[cf[high] >= highest]
+def _summits(at: Floats | Ints, score: Floats, apart: Floats | Ints | float) -> Bools:
+    """Which of some points, in order, no other of them within `apart` exceeds."""
+    if len(at) == 0:
+        return np.zeros(0, np.bool_)
+    first = np.searchsorted(at, at - apart, side="left")
+    end = np.searchsorted(at, at + apart, side="right")
+    highest = np.maximum.reduceat(np.append(score, 0.0), np.column_stack((first, end)).ravel())
+    return np.asarray(score >= highest[::2])
+
+
+def reported(bumps: pd.DataFrame, *, settings: DetectSettings) -> Bools:
+    """Which rows of ``BUMPS`` are reported: sure, and nothing within ``merge_s`` is stronger.
+
+    A hole right behind a hump is a jolt of its own, and counts for its place; somebody in the car
+    feels one blow.
+    """
+    return np.asarray(
+        (bumps["score"] >= settings.report_score) & strongest(bumps, within_s=settings.merge_s)
+    )
+
+
+def strongest(bumps: pd.DataFrame, *, within_s: float) -> Bools:
+    """Which jolts of some trips no other of their trip within so many seconds exceeds, (n,)."""
+    order = np.lexsort((bumps["t_s"], bumps["trip_key"]))
+    t_s, trip = bumps["t_s"].to_numpy()[order], bumps["trip_key"].to_numpy()[order]
+    number = np.cumsum(np.diff(trip, prepend=trip[:1]) != 0)
+    apart_s = np.ptp(t_s) + 2 * within_s if len(t_s) else 0.0  # one trip after the other
+    found = np.empty(len(bumps), np.bool_)
+    score = bumps["score"].to_numpy()[order]
+    found[order] = _summits(t_s + number * apart_s, score, within_s)
+    return found
 
 
 def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints) -> Triggers:

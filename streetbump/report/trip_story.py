@@ -15,6 +15,7 @@ from streetbump.config import DetectSettings, Settings, shipped_settings
 from streetbump.detect import detect_in
 from streetbump.detect.classify import JoltModel, cut_windows
 from streetbump.detect.listen import Listening, listen
+from streetbump.detect.trigger import reported
 from streetbump.model import P_COLUMNS, Floats, Ints, Trip
 from streetbump.report.rows import DETECT_COLUMNS, detect_rows
 from streetbump.trips.describe import describe
@@ -91,7 +92,7 @@ def story_of(trip: Trip, *, name: str, settings: Settings, model: JoltModel) -> 
     heard = listen(trip, settings=settings.detect)
     found = detect_in(trip, heard, settings=settings.detect, model=model)
     jolts = detect_rows(trip, found.bumps, unsure_below=settings.detect.unsure_below)
-    jolts["reported"] = jolts["score"] >= settings.detect.report_score
+    jolts["reported"] = reported(found.bumps, settings=settings.detect)
     signal, peaks = heard.signal, heard.triggers.peak
     size = np.abs(signal.vertical_ms2[heard.heard])
     return Story(

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
-from streetbump.detect.trigger import _stretched, characteristic, find
+from streetbump.config import DetectSettings
+from streetbump.detect.signal import Signal
+from streetbump.detect.trigger import Triggers, _stretched, characteristic, find, reported
 
 
 def level_of(signal, shipped, **changes):
@@ -159,6 +162,11 @@ def test_one_blow_has_one_summit(series, shipped, rate_hz):
     assert np.flatnonzero(cf == cf.max()).tolist() == [round(30 * rate_hz)]
 
 
+def at_walking_pace(signal: Signal, cf: np.ndarray, settings: DetectSettings) -> Triggers:
+    """What is found where the car is so slow that ``merge_s`` is what counts as near."""
+    return find(signal, cf, speed_ms=np.ones(len(cf)), settings=settings)
+
+
 SUMMITS = [
     # score, seconds per sample 0.02; jolts as [start, stop)
     ([0.0] * 9, [], "silence"),
@@ -178,7 +186,7 @@ SUMMITS = [
 def test_summits_and_how_long_they_last(series, shipped, cf, runs):
     """Above on_ratio, the highest within merge_s, and as long as it stays above off_ratio."""
     settings = msgspec.structs.replace(shipped, on_ratio=3.0, off_ratio=1.5, merge_s=0.82)
-    found = find(series(np.zeros(len(cf))), np.array(cf), settings=settings)
+    found = at_walking_pace(series(np.zeros(len(cf))), np.array(cf), settings)
     assert list(zip(found.start.tolist(), found.stop.tolist(), strict=True)) == runs
 
 
@@ -188,7 +196,7 @@ def test_what_is_measured(series, shipped):
     z[100:105] = [1.0, -6.0, 3.0, 6.0, 1.0]
     cf = np.zeros(200)
     cf[100:105] = [2.0, 5.0, 9.0, 4.0, 2.0]
-    found = find(series(z), cf, settings=shipped)
+    found = at_walking_pace(series(z), cf, shipped)
     assert found.peak.tolist() == [101]  # the first of two alike
     assert found.peak_ms2.tolist() == [6.0]
     assert found.energy_m2s3.tolist() == pytest.approx([(1 + 36 + 9 + 36 + 1) / 50], abs=1e-12)
@@ -202,7 +210,7 @@ def test_many_jolts_are_measured_apart(series, shipped):
     for k, at in enumerate((100, 300, 700)):
         z[at : at + 3] = [1.0, 3.0 + k, 1.0]
         cf[at : at + 3] = 4.0 + k
-    found = find(series(z), cf, settings=shipped)
+    found = at_walking_pace(series(z), cf, shipped)
     assert found.peak.tolist() == [101, 301, 701]
     assert found.peak_ms2.tolist() == [3.0, 4.0, 5.0]
     assert found.score.tolist() == [4.0, 5.0, 6.0]
@@ -214,13 +222,51 @@ def test_runs_on_either_side_of_a_gap_stay_two(series, shipped):
     cf = np.array([0.0, 4.0, 0.0, 0.0, 4.0, 0.0])
     signal = series(np.ones(6))
     later = np.where(np.arange(6) >= 3, 10_000_000_000, 0)
-    assert len(find(signal, cf, settings=shipped).peak) == 1
-    assert len(find(replace(signal, t_ns=signal.t_ns + later), cf, settings=shipped).peak) == 2
+    assert len(at_walking_pace(signal, cf, shipped).peak) == 1
+    apart = replace(signal, t_ns=signal.t_ns + later)
+    assert len(at_walking_pace(apart, cf, shipped).peak) == 2
 
 
 def test_an_empty_signal_has_no_jolts(series, shipped):
     """No samples give no jolts, of the same types."""
     nothing = series([])
-    found = find(nothing, level_of(nothing, shipped), settings=shipped)
+    found = at_walking_pace(nothing, level_of(nothing, shipped), shipped)
     assert len(found.peak) == len(found.score) == 0
     assert found.peak.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("speed_ms", "apart_s", "jolts"),
+    [
+        pytest.param(10.0, 0.48, 1, id="a rebound"),
+        pytest.param(10.0, 0.54, 2, id="six metres on"),
+        pytest.param(np.nan, 0.54, 2, id="speed unknown: as people drive in town"),
+        pytest.param(5.0, 0.96, 1, id="two axles, slowly"),
+        pytest.param(5.0, 1.04, 2, id="five metres on, slowly"),
+        pytest.param(0.0, 1.48, 1, id="hardly moving"),
+        pytest.param(0.0, 1.54, 2, id="hardly moving, later"),
+    ],
+)
+def test_what_is_near_goes_by_the_way(series, shipped, speed_ms, apart_s, jolts):
+    """A weaker jolt is its own from 5 m on, but not within half a second, and after 1.5 s."""
+    cf = np.zeros(400)
+    cf[[100, 100 + round(apart_s * 50)]] = 6.0, 4.0
+    found = find(series(cf), cf, speed_ms=np.full(400, speed_ms), settings=shipped)
+    assert len(found.peak) == jolts
+
+
+def test_of_jolts_within_a_moment_one_is_reported(shipped):
+    """Within ``merge_s`` the strongest of a trip is reported, if sure; other trips are apart."""
+    rows = [(1, 10.0, 9.0), (1, 11.0, 6.0), (1, 12.4, 6.0), (2, 11.0, 5.0), (2, 14.0, 3.8)]
+    trip, t_s, score = map(np.array, zip(*rows, strict=True))
+    bumps = pd.DataFrame({"trip_key": trip, "t_s": t_s, "score": score})
+    order = [3, 0, 4, 2, 1]
+    assert reported(bumps, settings=shipped).tolist() == [True, False, True, True, False]
+    assert reported(bumps.iloc[order], settings=shipped).tolist() == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert reported(bumps.iloc[:0], settings=shipped).tolist() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +27,7 @@ from streetbump.report.truth import (
 )
 
 NOBODY = Description()
+AT_FOUR = msgspec.structs.replace(shipped_settings().detect, report_score=4.0)
 LENGTH_S = 1000.0
 EVENTS = {f"t{k}": np.arange(20.0, 980.0, 48.0) + 3 * k for k in range(6)}
 
@@ -66,7 +68,7 @@ def truth_of(times: dict[str, np.ndarray], label: str = "pothole") -> pd.DataFra
 
 def scored(ours: dict[str, np.ndarray], truth: pd.DataFrame) -> pd.DataFrame:
     drives = events.drives_of([heard(k, t) for k, t in ours.items()], truth, unlisted="skip")
-    found = events.score_events(drives, report_score=4.0, description=NOBODY)
+    found = events.score_events(drives, settings=AT_FOUR, description=NOBODY)
     return frame_of(found, dataset="made up")
 
 
@@ -110,7 +112,7 @@ def test_a_frantic_detector_scores_what_chance_does() -> None:
         )
     ]
     table = frame_of(
-        events.score_events(drives, report_score=4.0, description=NOBODY), dataset="made up"
+        events.score_events(drives, settings=AT_FOUR, description=NOBODY), dataset="made up"
     )
     f1, floor = value(table, OURS, "F1"), value(table, OURS, "F1 by chance")
     assert f1["lo"] - 0.02 <= floor["value"] <= f1["hi"] + 0.02
@@ -137,7 +139,7 @@ def test_tuning_never_sees_the_trip_that_is_scored() -> None:
         trips.append(trip)
     drives = events.drives_of(trips, truth_of(EVENTS), unlisted="skip")
     table = frame_of(
-        events.score_events(drives, report_score=4.0, description=NOBODY), dataset="made up"
+        events.score_events(drives, settings=AT_FOUR, description=NOBODY), dataset="made up"
     )
     recall = value(table, "PEER", "recall", events.LEAVE_ONE_OUT)["value"]
     assert recall == pytest.approx(5 / 6, abs=1e-3)
@@ -149,7 +151,7 @@ def test_a_classic_without_quoted_thresholds_is_only_tuned() -> None:
     for trip in trips:
         object.__setattr__(trip, "quoted", {})
     drives = events.drives_of(trips, truth_of(EVENTS), unlisted="skip")
-    found = events.score_events(drives, report_score=4.0, description=NOBODY)
+    found = events.score_events(drives, settings=AT_FOUR, description=NOBODY)
     tunings = {f.tuning for f in found if f.method == "PEER"}
     assert tunings == {events.LEAVE_ONE_OUT, events.ORACLE}
 
