@@ -62,7 +62,7 @@ def made_city(n: int, *, seed: int = 1) -> pd.DataFrame:
         "trip_key": rng.integers(0, max(1, n // JOLTS_PER_TRIP), n), "seq": np.arange(n),
         "t_utc_ns": 1_773_600_000_000_000_000, "t_s": 100.0, "lat_deg": lat, "lon_deg": lon,
         "pos_err_m": SCATTER_M, "heading_deg": heading, "speed_ms": 11.0, "peak_ms2": 5.0,
-        "energy_m2s3": 2.0, "duration_s": 0.2, "score": 8.0, "weight": 1.0,
+        "energy_m2s3": 2.0, "duration_s": 0.2, "alone": True, "score": 8.0, "weight": 1.0,
         **{f"p_{c.value}": 1 / len(CLASSES) for c in CLASSES},
     }  # fmt: skip
     made = BUMPS.build({name: np.broadcast_to(values[name], n) for name in BUMPS.names})

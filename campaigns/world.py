@@ -67,7 +67,8 @@ def _jolts(trip_key: int, t_ns: int, n: int) -> pd.DataFrame:
     values = {
         "trip_key": trip_key, "seq": np.arange(n), "t_utc_ns": t_ns, "t_s": 100.0 + np.arange(n),
         "lat_deg": lat, "lon_deg": lon, "pos_err_m": 4.0, "heading_deg": 0.0, "speed_ms": 11.0,
-        "peak_ms2": 7.0, "energy_m2s3": 2.0, "duration_s": 0.2, "score": 9.0, "weight": 1.0, **SURE,
+        "peak_ms2": 7.0, "energy_m2s3": 2.0, "duration_s": 0.2, "alone": True,
+        "score": 9.0, "weight": 1.0, **SURE,
     }  # fmt: skip
     return BUMPS.build({name: np.broadcast_to(values[name], n) for name in BUMPS.names})
 

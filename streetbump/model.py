@@ -369,6 +369,7 @@ BUMPS = Table(
         Column("peak_ms2", "float64", "m/s²", "largest |vertical acceleration| in the jolt", 1e-3),
         Column("energy_m2s3", "float64", "m²/s³", "vertical acceleration squared, over time", 1e-3),
         Column("duration_s", "float64", "s", "from trigger onset to trigger off", 1e-3),
+        Column("alone", "bool", "", "whether no moment within ``merge_s`` has a higher score"),
         Column("score", "float64", "1", "largest characteristic function in the jolt", 1e-3),
         Column("weight", "float64", "1", "what the jolt counts, 0 to 1, by rate and accuracy", 1e-3),
         *_p_columns(),

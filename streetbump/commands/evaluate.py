@@ -354,7 +354,7 @@ def _figures(case: Case, heard: _Listened, *, settings: Settings) -> list[Figure
     d, truth = case.description, case.truth
     drives = drives_of(heard.trips, truth, unlisted=d.unlisted)
     return [
-        *score_events(drives, settings=settings.detect, description=d),
+        *score_events(drives, report_score=settings.detect.report_score, description=d),
         *score_series(
             heard.clips, model=load_model(), unsure_below=settings.detect.unsure_below,
             seen=bool(d.seen_in_training), note=_training(case),

@@ -89,6 +89,7 @@ def _bumps(
             "peak_ms2": found.peak_ms2,
             "energy_m2s3": found.energy_m2s3,
             "duration_s": found.duration_s,
+            "alone": found.alone,
             "score": found.score,
             "weight": weight_of(signal.rate_hz, accuracy, settings=settings),
             **{name: p[:, k] for k, name in enumerate(P_COLUMNS)},

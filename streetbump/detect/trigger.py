@@ -31,7 +31,8 @@ class Triggers:
     """Moments at which something happened, by time.
 
     `start` and `stop` are grid indices (stop exclusive), `peak` the index of the largest
-    |vertical acceleration|; the rest is measured from start to stop.
+    |vertical acceleration|; the rest is measured from start to stop. `alone`: no moment within
+    ``merge_s`` has a higher score.
     """
 
     start: Ints
@@ -41,6 +42,7 @@ class Triggers:
     energy_m2s3: Floats
     duration_s: Floats
     score: Floats
+    alone: Bools
 
     def narrow(self, keep: Bools) -> Triggers:
         """The triggers where `keep` is true."""
@@ -171,58 +173,53 @@ def find(signal: Signal, cf: Floats, *, speed_ms: Floats, settings: DetectSettin
     known = np.where(np.isfinite(speed_ms[high]), speed_ms[high], settings.usual_speed_ms)
     near_s = settings.merge_m / np.maximum(known, 0.1)
     near_s = np.clip(near_s, settings.rebound_s, settings.merge_s)
-    apart = np.maximum(1, np.rint(near_s * signal.rate_hz).astype(np.int64))
-    top = _summits(high, cf[high], apart)
-    at, near_s, apart = high[top], near_s[top], apart[top]
-    if len(at) == 0:
-        return measure(signal, cf, at, at, at)
-    first = np.diff(signal.t_ns[at], prepend=np.int64(-(2**62))) > near_s * 1e9  # of equal ones
-    at, apart = at[first], apart[first]
+    near, far = (
+        np.maximum(1, np.rint(span_s * signal.rate_hz).astype(np.int64))
+        for span_s in (near_s, np.full(len(high), settings.merge_s))
+    )
+    top, alone = (_summits(high, cf[high], apart) for apart in (near, far))
+    at, near_s, near, alone = high[top], near_s[top], near[top], alone[top]
+    first = _firsts(signal.t_ns[at], near_s)
+    at, near, alone = at[first], near[first], alone[first]
+    alone[alone] = _firsts(signal.t_ns[at[alone]], settings.merge_s)
     below = np.concatenate(([-1], np.flatnonzero(cf <= settings.off_ratio), [len(cf)]))
     nth = np.searchsorted(below, at)
-    start = np.maximum(below[nth - 1] + 1, at - apart // 2)
-    stop = np.minimum(below[nth], at + apart // 2 + 1)
-    return measure(signal, cf, start, stop, at)
+    start = np.maximum(below[nth - 1] + 1, at - near // 2)
+    stop = np.minimum(below[nth], at + near // 2 + 1)
+    return measure(signal, cf, start, stop, at, alone)
 
 
-def _summits(at: Floats | Ints, score: Floats, apart: Floats | Ints | float) -> Bools:
+def _summits(at: Ints, score: Floats, apart: Ints) -> Bools:
     """Which of some points, in order, no other of them within `apart` exceeds."""
     if len(at) == 0:
         return np.zeros(0, np.bool_)
-    first = np.searchsorted(at, at - apart, side="left")
-    end = np.searchsorted(at, at + apart, side="right")
-    highest = np.maximum.reduceat(np.append(score, 0.0), np.column_stack((first, end)).ravel())
-    return np.asarray(score >= highest[::2])
+    reach = np.searchsorted(at, [at - apart, at + apart + 1]).T.ravel()
+    highest = np.maximum.reduceat(np.append(score, 0.0), reach)[::2]
+    return np.asarray(score >= highest)
+
+
+def _firsts(t_ns: Ints, apart_s: Floats | float) -> Bools:
+    """Which of equal summits come first: by the clock, for the grid may have gaps."""
+    since_ns = np.diff(t_ns, prepend=np.int64(-(2**62)))
+    return np.asarray(since_ns > np.multiply(apart_s, 1e9))
 
 
 def reported(bumps: pd.DataFrame, *, settings: DetectSettings) -> Bools:
-    """Which rows of ``BUMPS`` are reported: sure, and nothing within ``merge_s`` is stronger.
+    """Which rows of ``BUMPS`` are reported: sure enough, and the strongest within ``merge_s``.
 
     A hole right behind a hump is a jolt of its own, and counts for its place; somebody in the car
     feels one blow.
     """
-    return np.asarray(
-        (bumps["score"] >= settings.report_score) & strongest(bumps, within_s=settings.merge_s)
-    )
+    return np.asarray((bumps["score"] >= settings.report_score) & bumps["alone"])
 
 
-def strongest(bumps: pd.DataFrame, *, within_s: float) -> Bools:
-    """Which jolts of some trips no other of their trip within so many seconds exceeds, (n,)."""
-    order = np.lexsort((bumps["t_s"], bumps["trip_key"]))
-    t_s, trip = bumps["t_s"].to_numpy()[order], bumps["trip_key"].to_numpy()[order]
-    number = np.cumsum(np.diff(trip, prepend=trip[:1]) != 0)
-    apart_s = np.ptp(t_s) + 2 * within_s if len(t_s) else 0.0  # one trip after the other
-    found = np.empty(len(bumps), np.bool_)
-    score = bumps["score"].to_numpy()[order]
-    found[order] = _summits(t_s + number * apart_s, score, within_s)
-    return found
-
-
-def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints) -> Triggers:
+def measure(
+    signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints, alone: Bools
+) -> Triggers:
     """Peak, energy, duration of each run [start, stop) and the score at its summit `at`."""
     if len(start) == 0:
         none = np.empty(0)
-        return Triggers(start, stop, np.empty(0, np.int64), none, none, none, none)
+        return Triggers(start, stop, np.empty(0, np.int64), none, none, none, none, alone)
     length = stop - start
     run = np.repeat(np.arange(len(start)), length)
     first = np.cumsum(length) - length
@@ -239,4 +236,5 @@ def measure(signal: Signal, cf: Floats, start: Ints, stop: Ints, at: Ints) -> Tr
         energy_m2s3=np.add.reduceat(size**2, first) / signal.rate_hz,
         duration_s=length / signal.rate_hz,
         score=cf[at],
+        alone=alone,
     )

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from streetbump.config import DetectSettings
-from streetbump.detect.trigger import strongest
 from streetbump.errors import InputError
 from streetbump.geo import distance_m
 from streetbump.model import CLASSES, P_COLUMNS, Floats, Ints
@@ -73,13 +71,12 @@ def drives_of(heard: Sequence[Heard], truth: pd.DataFrame, *, unlisted: str) -> 
 
 
 def score_events(
-    drives: Sequence[Drive], *, settings: DetectSettings, description: Description
+    drives: Sequence[Drive], *, report_score: float, description: Description
 ) -> list[Figure]:
     """Every row of the table of events; empty when nothing can be scored."""
     if not drives or sum(len(d.events) for d in drives) == 0:
         return []
-    drives = [replace(d, heard=_as_reported(d.heard, settings)) for d in drives]
-    report_score = settings.report_score
+    drives = [replace(d, heard=_blows(d.heard)) for d in drives]
     ours = [_ours(d.heard, report_score) for d in drives]
     figures = _rows(drives, OURS, NOT_TUNED, ours)
     figures += _chance_rows(drives, ours)
@@ -92,10 +89,9 @@ def score_events(
     return [*figures, *_by_class(drives, report_score, description)]
 
 
-def _as_reported(heard: Heard, settings: DetectSettings) -> Heard:
+def _blows(heard: Heard) -> Heard:
     """Without the jolts that are never reported, whatever the threshold."""
-    bumps = heard.bumps
-    return replace(heard, bumps=bumps[strongest(bumps, within_s=settings.merge_s)])
+    return replace(heard, bumps=heard.bumps[heard.bumps["alone"]])
 
 
 def _ours(heard: Heard, score: float) -> Floats:

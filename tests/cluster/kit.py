@@ -50,7 +50,8 @@ def jolts(
     values = {
         "trip_key": np.arange(n) + 1, "seq": 0, "t_utc_ns": NOON_NS, "t_s": 100.0,
         "lat_deg": lat, "lon_deg": lon, "pos_err_m": 4.0, "heading_deg": 0.0, "speed_ms": 11.111,
-        "peak_ms2": 5.0, "energy_m2s3": 2.0, "duration_s": 0.2, "score": 8.0, "weight": 1.0,
+        "peak_ms2": 5.0, "energy_m2s3": 2.0, "duration_s": 0.2, "alone": True,
+        "score": 8.0, "weight": 1.0,
         **likelihoods(pothole=0.86), **columns,
     }  # fmt: skip
     return BUMPS.build({name: np.broadcast_to(values[name], n) for name in BUMPS.names})

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from streetbump.detect.trigger import reported
 from streetbump.geo import to_e7
 from streetbump.model import (
     ACC_LSB_MS2,
@@ -261,16 +262,19 @@ def test_a_drive_over_the_antimeridian(made, found):
 
 
 @pytest.mark.parametrize(
-    ("apart_s", "jolts"),
+    ("apart_s", "jolts", "shown"),
     [
-        pytest.param(0.25, 1, id="two axles at 10 m/s"),
-        pytest.param(0.7, 1, id="a rebound"),
-        pytest.param(2.0, 2, id="two holes"),
+        pytest.param(0.25, 1, 1, id="two axles at 10 m/s"),
+        pytest.param(0.4, 1, 1, id="a rebound"),
+        pytest.param(0.8, 2, 1, id="a hole eight metres on"),
+        pytest.param(2.0, 2, 2, id="two holes"),
     ],
 )
-def test_two_axles_are_one_jolt(made, found, apart_s, jolts):
-    """What follows within a moment is the same defect; what comes later is another."""
-    assert len(found(made((30.0, 30.0 + apart_s))).bumps) == jolts
+def test_two_axles_are_one_jolt(made, found, shipped, apart_s, jolts, shown):
+    """What follows at once is the same defect; what comes metres later is another, but one blow."""
+    bumps = found(made((30.0, 30.0 + apart_s))).bumps
+    assert len(bumps) == jolts
+    assert reported(bumps, settings=shipped).sum() == shown
 
 
 def test_a_stiff_car_scores_little_more_than_a_soft_one(made, found, shipped):

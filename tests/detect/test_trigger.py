@@ -255,18 +255,11 @@ def test_what_is_near_goes_by_the_way(series, shipped, speed_ms, apart_s, jolts)
     assert len(found.peak) == jolts
 
 
-def test_of_jolts_within_a_moment_one_is_reported(shipped):
-    """Within ``merge_s`` the strongest of a trip is reported, if sure; other trips are apart."""
-    rows = [(1, 10.0, 9.0), (1, 11.0, 6.0), (1, 12.4, 6.0), (2, 11.0, 5.0), (2, 14.0, 3.8)]
-    trip, t_s, score = map(np.array, zip(*rows, strict=True))
-    bumps = pd.DataFrame({"trip_key": trip, "t_s": t_s, "score": score})
-    order = [3, 0, 4, 2, 1]
-    assert reported(bumps, settings=shipped).tolist() == [True, False, True, True, False]
-    assert reported(bumps.iloc[order], settings=shipped).tolist() == [
-        True,
-        True,
-        False,
-        True,
-        False,
-    ]
-    assert reported(bumps.iloc[:0], settings=shipped).tolist() == []
+def test_of_jolts_within_a_moment_one_is_reported(series, shipped):
+    """A jolt is alone when no moment within ``merge_s`` has a higher score; of equals the first."""
+    cf = np.zeros(1000)
+    cf[[100, 150, 200, 500, 540, 700]] = 5.0, 6.0, 5.0, 4.0, 4.0, 3.5
+    found = find(series(cf), cf, speed_ms=np.full(1000, 10.0), settings=shipped)
+    assert found.alone.tolist() == [False, True, False, True, False, True]
+    bumps = pd.DataFrame({"score": found.score, "alone": found.alone})
+    assert reported(bumps, settings=shipped).tolist() == [False, True, False, True, False, False]

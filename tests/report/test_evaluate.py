@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +26,6 @@ from streetbump.report.truth import (
 )
 
 NOBODY = Description()
-AT_FOUR = msgspec.structs.replace(shipped_settings().detect, report_score=4.0)
 LENGTH_S = 1000.0
 EVENTS = {f"t{k}": np.arange(20.0, 980.0, 48.0) + 3 * k for k in range(6)}
 
@@ -37,7 +35,8 @@ def bumps_at(t_s: np.ndarray) -> pd.DataFrame:
     n = len(t_s)
     zero = {c.name: np.zeros(n) for c in BUMPS.columns}
     p = {name: np.full(n, 0.93 if name == "p_pothole" else 0.01) for name in P_COLUMNS}
-    return BUMPS.build({**zero, **p, "t_s": t_s, "score": np.full(n, 9.0)})
+    sure = {"score": np.full(n, 9.0), "alone": np.ones(n, np.bool_)}
+    return BUMPS.build({**zero, **p, **sure, "t_s": t_s})
 
 
 def straight_track(length_m: float = 10_000.0, north_m: float = 0.0) -> Track:
@@ -68,7 +67,7 @@ def truth_of(times: dict[str, np.ndarray], label: str = "pothole") -> pd.DataFra
 
 def scored(ours: dict[str, np.ndarray], truth: pd.DataFrame) -> pd.DataFrame:
     drives = events.drives_of([heard(k, t) for k, t in ours.items()], truth, unlisted="skip")
-    found = events.score_events(drives, settings=AT_FOUR, description=NOBODY)
+    found = events.score_events(drives, report_score=4.0, description=NOBODY)
     return frame_of(found, dataset="made up")
 
 
@@ -112,7 +111,7 @@ def test_a_frantic_detector_scores_what_chance_does() -> None:
         )
     ]
     table = frame_of(
-        events.score_events(drives, settings=AT_FOUR, description=NOBODY), dataset="made up"
+        events.score_events(drives, report_score=4.0, description=NOBODY), dataset="made up"
     )
     f1, floor = value(table, OURS, "F1"), value(table, OURS, "F1 by chance")
     assert f1["lo"] - 0.02 <= floor["value"] <= f1["hi"] + 0.02
@@ -139,7 +138,7 @@ def test_tuning_never_sees_the_trip_that_is_scored() -> None:
         trips.append(trip)
     drives = events.drives_of(trips, truth_of(EVENTS), unlisted="skip")
     table = frame_of(
-        events.score_events(drives, settings=AT_FOUR, description=NOBODY), dataset="made up"
+        events.score_events(drives, report_score=4.0, description=NOBODY), dataset="made up"
     )
     recall = value(table, "PEER", "recall", events.LEAVE_ONE_OUT)["value"]
     assert recall == pytest.approx(5 / 6, abs=1e-3)
@@ -151,7 +150,7 @@ def test_a_classic_without_quoted_thresholds_is_only_tuned() -> None:
     for trip in trips:
         object.__setattr__(trip, "quoted", {})
     drives = events.drives_of(trips, truth_of(EVENTS), unlisted="skip")
-    found = events.score_events(drives, settings=AT_FOUR, description=NOBODY)
+    found = events.score_events(drives, report_score=4.0, description=NOBODY)
     tunings = {f.tuning for f in found if f.method == "PEER"}
     assert tunings == {events.LEAVE_ONE_OUT, events.ORACLE}
 
