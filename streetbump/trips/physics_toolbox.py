@@ -16,7 +16,7 @@ from streetbump.trips.drive import Drive, Rows, from_rows
 from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.streams import Axes, Picked, bare, pick, speed_in_ms
-from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, letters
+from streetbump.trips.table import Layout, read_columns
 from streetbump.trips.text import Text
 
 FORMAT = "physics-toolbox"
@@ -29,9 +29,8 @@ TAKEN: tuple[Note, ...] = (
 _IN_G, _IN_MS2 = "gf", "a"
 _OTHERS = frozenset(("at", "tgf", "wx", "bx", "azimuth"))
 """Columns that tell the app's m/s² table, or one of another sensor, from others with ax, ay, az."""
-_BESIDE = frozenset(("", "time", "tgf", "gftotal", "at", "latitude", "longitude", "altitude",
-                     "speed", letters(SYNTHETIC_COLUMN)))  # fmt: skip
-"""What stands beside the axes when no other sensor but the receiver was recorded."""
+_BESIDE = frozenset(("wx", "wy", "wz", "bx", "by", "bz", "azimuth", "pitch", "roll", "p"))
+"""Columns of sensors that may write rows of their own: gyroscope, magnetometer and the like."""
 _NUMBERS = {
     **{stem + axis: (stem + axis,) for stem in (_IN_G, _IN_MS2) for axis in "xyz"},
     "lat": ("latitude",),
@@ -60,7 +59,7 @@ def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tupl
         if clock
         else counting(columns.numbers["time"])
     )
-    axes, said = _readings(columns, layout)
+    axes, said = _readings(text, layout, columns)
     rows = Rows(
         stamps,
         axes,
@@ -74,15 +73,25 @@ def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tupl
     return (from_rows(rows, format=FORMAT),)
 
 
-def _readings(columns: Picked, layout: Layout) -> tuple[Axes | None, tuple[str, ...]]:
-    """The acceleration, NaN in rows that another sensor wrote, and a warning that counts them."""
+def _readings(text: Text, layout: Layout, columns: Picked) -> tuple[Axes | None, tuple[str, ...]]:
+    """The acceleration, NaN in rows that another sensor wrote, and a warning that counts them.
+
+    Such a row repeats the reading before it and changes what stands beside it.
+    """
     in_g = columns.axes(_IN_G, STANDARD_GRAVITY_MS2)
     axes = in_g or columns.axes(_IN_MS2)
-    own = {(_IN_G if in_g else _IN_MS2) + axis for axis in "xyz"}
-    if axes is None or {bare(name) for name in layout.names} <= own | _BESIDE:
+    linear = {_IN_MS2 + axis for axis in "xyz"} if in_g else set()
+    named = {bare(name): i for i, name in enumerate(layout.names)}
+    beside = [named[name] for name in sorted(linear | _BESIDE) if name in named]
+    if axes is None or not beside:
         return axes, ()
     values = np.column_stack(axes)
-    old = np.append(False, (values[1:] == values[:-1]).all(axis=1))
+    moved = np.zeros(len(values), dtype=np.bool_)
+    others = read_columns(text, layout, numbers=beside).numbers.values()
+    places = (columns.numbers[part] for part in ("lat", "lon") if part in columns.numbers)
+    for column in (*others, *places):  # a dozen columns
+        moved[1:] |= np.diff(np.nan_to_num(column)) != 0
+    old = moved & np.append(False, (values[1:] == values[:-1]).all(axis=1))
     if in_g is not None:
         old |= (values == 0).all(axis=1)  # nothing weighs nothing: no reading yet
     said = (f"{np.count_nonzero(old)} of {columns.rows} rows are another sensor's: they repeat the "
