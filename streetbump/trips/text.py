@@ -43,7 +43,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
-    (b"SQLite format 3", "a SQLite database"),
+    (b"SQLite format 3", "a SQLite database: export CSV"),
     (b"\x89HDF", "an HDF5 file: export CSV"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file: export CSV"),
     (b"\x93NUMPY", "a NumPy file: export CSV"),
