@@ -139,6 +139,10 @@ class Bundle:
         return found
 
 
+_TOO_MANY = (
+    f"the zip holds more than {ENTRIES} files: leave out pictures and Bluetooth devices, or unpack "
+    "it and give the folder"
+)
 _TOO_MUCH = f"it unpacks to more than {UNPACKED_BYTES} bytes: split the recording"
 
 
@@ -259,7 +263,7 @@ def open_bundle(data: bytes) -> Bundle:
     if not files:
         raise Refusal(Reason.EMPTY, "the zip holds no file")
     if len(files) > ENTRIES:
-        raise _hostile(f"it holds more than {ENTRIES} files")
+        raise Refusal(Reason.ARCHIVE_HOSTILE, _TOO_MANY)
     for member in files:
         if member.name.lower().endswith(_PACKED_ENDINGS):
             raise Refusal(
@@ -292,7 +296,7 @@ def _directory(data: bytes) -> tuple[list[_Member], int]:
     if (disk, first_disk) != (0, 0) or here != count:
         raise _hostile("it says that it is one part of several")
     if count > 2 * ENTRIES:  # twice: desktops may add one entry for each file
-        raise _hostile(f"it holds more than {ENTRIES} files")
+        raise Refusal(Reason.ARCHIVE_HOSTILE, _TOO_MANY)
     if at + size != end_at:
         raise _hostile("its directory does not end where the end record begins")
     members = []

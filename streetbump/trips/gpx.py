@@ -8,6 +8,7 @@ degrees. A document type and entities are refused; the parser keeps one point at
 from __future__ import annotations
 
 import codecs
+import re
 from array import array
 
 import numpy as np
@@ -29,6 +30,7 @@ TAKEN: tuple[Note, ...] = (
     ("clock", "RFC 3339; without an offset it is local"),
     ("unit", "degrees; speed in m/s"),
 )
+_ROOT = re.compile(rb"<(?:[a-z0-9_.-]{1,40}:)?gpx\b", re.IGNORECASE)
 _NUMBERS = {"speed": 2, "course": 3, "bearing": 3}  # element → column behind lat, lon
 _TIME_LETTERS = 40
 POINTS = 500_000
@@ -46,9 +48,11 @@ def recognise(data: bytes) -> bool:
 
     >>> recognise(b'<?xml version="1.0"?><gpx version="1.1">'), recognise(b"t,ax")
     (True, False)
+    >>> recognise(b'<ns0:gpx xmlns:ns0="http://www.topografix.com/GPX/1/1">')
+    True
     """
     start = data[:4096].removeprefix(codecs.BOM_UTF8).lstrip()
-    return start.startswith(b"<") and b"<gpx" in start.lower()
+    return start.startswith(b"<") and _ROOT.search(start) is not None
 
 
 def read(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:

@@ -2,7 +2,8 @@
 
 Acceleration is in g with CoreMotion's sign, -1 on the axis that points up at rest. Each sensor
 counts seconds since the phone was started, and its column tells new readings from repeated ones;
-``loggingTime`` sets that clock. Fixes have a clock of their own since 1970 UTC.
+``loggingTime`` sets that clock. Fixes have a clock of their own since 1970 UTC. Where the pedometer
+or the battery has nothing to say, the app leaves out cells with their separators.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ _NUMBERS = {
     "heading": ("locationcourse",),
     "accuracy": ("locationhorizontalaccuracy",),
 }
+_MAY_LACK = ("pedometer", "battery")
+"""Sensors some of whose cells are left out (https://jhuwit.github.io/actisensorlog/)."""
+_MOST_LACKING = 2
+"""More cells than this are not made up. Chosen by us: one of each sensor was seen."""
 _WORDS = {
     "logged": ("loggingtime",),
     "device": ("deviceid",),
@@ -76,6 +81,7 @@ def recognise(layout: Layout) -> bool:
 
 def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     """The one drive in a SensorLog export."""
+    text, completed = _completed(text, layout)
     columns = pick(text, layout, numbers=_NUMBERS, words=_WORDS)
     axes, source = _acceleration(columns)
     clock = columns.numbers.get(_CLOCKS[source], columns.numbers.get(_CLOCKS[_USER]))
@@ -84,7 +90,33 @@ def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tupl
     if samples is not None and clock is not None:
         samples = _unrepeated(samples, clock)
     drive = drive_of(samples, _places(columns, rows), format=FORMAT, device=_device(columns))
-    return (drive,)
+    return (replace(drive, warnings=(*completed, *drive.warnings)),)
+
+
+def _completed(text: Text, layout: Layout) -> tuple[Text, tuple[str, ...]]:
+    """The text, with empty cells where the app left some out, and a warning that counts the rows.
+
+    They go before the first column of the sensors that lack them: what stands left of it, and the
+    phone's names on the far right, are then in their columns.
+    """
+    names = [bare(name) for name in layout.names]
+    at = next((i for i, name in enumerate(names) if name.startswith(_MAY_LACK)), None)
+    ours = {name for part in _NUMBERS.values() for name in part}
+    if at is None or ours & set(names[at:]):
+        return text, ()
+    cut = layout.delimiter.encode()
+    lines = text.data[layout.body :].split(b"\n")
+    short = 0
+    for i, line in enumerate(lines):  # a loop over rows: single ones lack something
+        lacking = len(names) - 1 - line.count(cut)
+        if line and 0 < lacking <= _MOST_LACKING:
+            cells = line.split(cut)
+            lines[i] = cut.join((*cells[:at], *[b""] * lacking, *cells[at:]))
+            short += 1
+    if not short:
+        return text, ()
+    said = f"{short} rows lacked cells of {' or '.join(_MAY_LACK)} and were completed"
+    return replace(text, data=text.data[: layout.body] + b"\n".join(lines)), (said,)
 
 
 def _acceleration(columns: Picked) -> tuple[Axes | None, str]:

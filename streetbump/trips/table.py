@@ -127,8 +127,8 @@ def find_layout(
 ) -> Layout:
     r"""The layout of the table in `text`.
 
-    The header is the first line that is not empty, no comment (``#``) and no ``sep=`` line; or
-    the first whose cells satisfy `is_header`.
+    The header is the first line that holds more than separators, is no comment (``#``) and no
+    ``sep=`` line; or the first whose cells satisfy `is_header`.
 
     >>> from streetbump.trips.text import open_text
     >>> find_layout(open_text(b"sep=;\na;b;\n1,5;2;\n")).names
@@ -141,7 +141,7 @@ def find_layout(
     """
     comments: list[str] = []
     for i, line in enumerate(text.head):
-        stated = re.fullmatch(r'"?sep=([,;|\t])"?', line.strip(), flags=re.IGNORECASE)
+        stated = re.fullmatch(r'"?sep=([,;|\t])"?[,;|\t]*', line.strip(), flags=re.IGNORECASE)
         if stated:
             delimiter = delimiter or stated[1]
             continue
@@ -149,7 +149,7 @@ def find_layout(
         names = _cells(line.lstrip("# "), cut)
         if is_header is not None and is_header(names):
             return _layout(text, i, names, cut, decimal, comments)
-        if not line.strip():
+        if not line.strip(' ,;|\t"'):  # a spreadsheet fills an empty line with separators
             continue
         if line.startswith("#"):
             comments.append(line)

@@ -43,7 +43,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
-    (b"SQLite format 3", "a SQLite database"),
+    (b"SQLite format 3", "a SQLite database: export CSV"),
     (b"\x89HDF", "an HDF5 file: export CSV"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file: export CSV"),
     (b"\x93NUMPY", "a NumPy file: export CSV"),
@@ -62,6 +62,7 @@ _PLUS = ord("+")
 _ZIP_END = b"PK\x05\x06"
 _ZIP_END_REACH = 65_557  # the end record and the longest comment after it
 _HEADER_SIGNS = frozenset("°²³µ±")  # what loggers write in headers outside ASCII
+_MINUS = "\N{MINUS SIGN}"
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 # glibc gives back every block larger than the largest it has seen freed, up to 32 MiB. Shown one of
@@ -159,6 +160,8 @@ def _as_utf8(data: bytes) -> tuple[bytes, tuple[str, ...]]:
         return _from_cp1252(data, exc)
     if _UNSEEN.search(decoded):
         raise Refusal(Reason.CONTROL_CHARS, "the text holds invisible marks that reorder it")
+    if _MINUS in decoded:  # how some languages write negative numbers
+        return decoded.replace(_MINUS, "-").encode(), ("minus signs were U+2212",)
     return data, ()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from streetbump.model import UNKNOWN, Reason
@@ -32,6 +34,12 @@ def test_by_hand() -> None:
     [
         pytest.param(lambda s: "\ufeff" + s.replace("\n", "\r\n"), id="mark, CRLF"),
         pytest.param(lambda s: s.split("?>", 1)[1], id="no declaration"),
+        pytest.param(
+            lambda s: re.sub(r"<(/?)(?=[a-z]+\b(?!:))", r"<\1ns0:", s).replace(
+                "xmlns=", "xmlns:ns0="
+            ),
+            id="prefixes",
+        ),
         pytest.param(
             lambda s: s.replace("gpxtpx:", "").replace("TrackPointExtension>", "x>"), id="GPX 1.0"
         ),

@@ -89,11 +89,39 @@ def _points(text: str) -> str:
         pytest.param(lambda s: s.replace(",\n", "\n"), id="no trailing separator"),
         pytest.param(lambda s: s.replace("(m/s),\n", "(m/s)\n"), id="trailing in rows only"),
         pytest.param(lambda s: s.replace("\n", "\r\n"), id="CRLF"),
+        pytest.param(
+            lambda s: "\n" + _semicolons(s).replace("-", "\u2212"), id="minus sign U+2212"
+        ),
     ],
 )
 def test_the_dialects_of_physics_toolbox_are_one_trip(change: object) -> None:
     """Decimal sign, separator and a trailing separator do not change the trip."""
     assert trip_in(change(PHYSICS)).trip_id == trip_in(PHYSICS).trip_id  # type: ignore[operator]
+
+
+def test_rows_that_another_sensor_wrote_are_no_samples() -> None:
+    """Of six rows one precedes any reading and two repeat one; a position on such a row counts.
+
+    The readings stand at 10, 20 and 50 ms: 1 g is 98066.5 units, to even 98066; 0.02 g is 1961.33.
+    Alone beside positions, a reading that is the one before it is a reading.
+    """
+    head = "time,gFx,gFy,gFz,wx,wy,wz,Latitude,Longitude,Speed (m/s),\n"
+    rows = (
+        "22:13:20:000,0.0000,0.0000,0.0000,0.1000,0.0000,0.0000,0.0,0.0,0.0,\n"
+        "22:13:20:010,0.0000,0.0000,1.0000,0.1000,0.0000,0.0000,0.0,0.0,0.0,\n"
+        "22:13:20:020,0.0200,0.0000,1.0000,0.1000,0.0000,0.0000,0.0,0.0,0.0,\n"
+        "22:13:20:030,0.0200,0.0000,1.0000,0.2000,0.0000,0.0000,0.0,0.0,0.0,\n"
+        "22:13:20:040,0.0200,0.0000,1.0000,0.2000,0.0000,0.0000,12.0000001,-150.25,9.5,\n"
+        "22:13:20:050,0.0000,0.0200,1.0000,0.2000,0.0000,0.0000,12.0000001,-150.25,9.5,\n"
+    )
+    trip = trip_in(head + rows)
+    assert trip.t_ns.tolist() == [0, 10_000_000, 40_000_000]
+    assert trip.acc.tolist() == [[0, 0, 98066], [1961, 0, 98066], [0, 1961, 98066]]
+    assert trip.fix_t_ns.tolist() == [30_000_000]
+    assert "3 of 6 rows are another sensor's" in trip.warnings[1]
+    weighed = head + rows.partition("\n")[2]
+    alone = trip_in(re.sub(r"(?m)^((?:[^,]*,){4})(?:[^,]*,){3}", r"\1", weighed))
+    assert len(alone.t_ns) == 5
 
 
 def test_physics_toolbox_in_m_s2_without_gravity() -> None:
@@ -164,6 +192,7 @@ def test_androsensor_by_hand() -> None:
         pytest.param(ANDRO.replace("²", "Â²").encode(), id="encoded twice"),
         pytest.param(ANDRO.replace("²", "\ufffd").encode(), id="sign lost"),
         pytest.param(("sep=;\n" + ANDRO).encode(), id="sep line"),
+        pytest.param(("sep=;;;\n;;;;\n" + ANDRO).encode(), id="lines that a spreadsheet filled"),
         pytest.param(ANDRO.replace(";", ",").encode(), id="commas"),
         pytest.param(ANDRO.replace(".", ",").encode(), id="decimal commas"),
         pytest.param(

@@ -74,6 +74,35 @@ def test_the_dialects_are_one_trip(change: object) -> None:
     assert trip_in(change(TEXT)).trip_id == trip_in(TEXT).trip_id  # type: ignore[operator]
 
 
+def test_cells_that_the_app_leaves_out_are_completed() -> None:
+    """Rows that lack one or two cells of pedometer and battery are rows; that lack three are lost.
+
+    The columns stand where the app puts them: after its other sensors, before the phone's name.
+    """
+    rows = [line.split("|") for line in TEXT.splitlines()]
+    named = rows[0].index("deviceID(txt)")
+    more = [
+        ["pedometerFloorDescended(N)", "pedometerEndDate(txt)", "batteryState(R)"],
+        ["null", "1"],
+        ["null"],
+        ["2", "2023-11-15T00:13:20.001+02:00", "1"],
+        ["null", "1"],
+        ["null", "1"],
+    ]
+
+    def table(more: list[list[str]]) -> str:
+        return "\n".join(
+            "|".join((*row[:named], *row[named + 1 :], *extra, row[named]))
+            for row, extra in zip(rows, more, strict=True)
+        )
+
+    trip = trip_in(table(more))
+    check(trip)
+    assert trip.device == pseudonym("phone of Di", key=KEY)
+    assert trip.warnings[0] == "4 rows lacked cells of pedometer or battery and were completed"
+    assert refusal_of(table([*more[:5], []])).hint.startswith("1 of 4 rows cannot be read")
+
+
 def test_a_clock_without_offset_is_set_by_the_fixes() -> None:
     """00:13:20.001 beside a fix of 22:13:19.5 UTC: two hours ahead, and the trip says so."""
     trip = trip_in(TEXT.replace("+02:00", ""))
