@@ -176,6 +176,7 @@ class GeoReportChannel(_Checked, frozen=True, tag_field="kind", tag="georeport")
     endpoint: Text  # what stands before /services.json
     format: Literal["json", "xml"] = "json"  # of replies to reads
     post_format: Literal["", "json", "xml"] = ""  # of replies to the POST; empty: as `format`
+    post_body: Literal["form", "json"] = "form"  # how the POST itself is written
     jurisdiction_id: str = ""
     jurisdiction_in: Literal["form", "query", "both"] = "form"  # of the POST; reads: the query
     key_env: str = ""  # name of the environment variable that holds the key
@@ -298,16 +299,18 @@ class FileChannel(_Checked, frozen=True, tag_field="kind", tag="file"):
 
 
 class Answer(_Checked, frozen=True):
-    """What one kind of error answer means in this city, where the standard leaves it open."""
+    """What one kind of answer means in this city, where the standard leaves it open."""
 
-    status: Annotated[int, Meta(ge=400, le=599)]
+    status: Annotated[int, Meta(ge=200, le=599)]
     means: Literal["retry", "refused", "key", "none"]
-    text: str = ""  # only where the body holds this, in capitals or not
+    text: str = ""  # only where the body holds this, in capitals or not; of a 2xx: is this
 
     def conflicts(self) -> Iterator[str]:
-        """No answer may be read as "nothing there" by its status alone."""
-        if self.means == "none" and not self.text:
+        """No answer may be read as "nothing there" by its status alone, but for 204."""
+        if self.means == "none" and not self.text and self.status != 204:
             yield "text: an empty list must be told from an error by its text"
+        if self.status < 400 and (self.means != "none" or self.status >= 300):
+            yield "status: 400 to 599; or 2xx for means = none"
 
 
 StatusWord = Literal["open", "closed", "duplicate", "referred"]
@@ -336,9 +339,11 @@ class Dialect(_Checked, frozen=True):
     date_style: Literal["z", "offset", "naive", "date"] = "z"  # of the date filters
     decimals: Annotated[int, Meta(ge=4, le=9)] = 6  # of degrees
     page: str = ""  # name of the argument for the page number; empty: no paging
+    page_by: Literal["page", "row"] = "page"  # it counts pages, or the rows to leave out
     page_size: str = ""  # name of the argument for the rows of a page
     first_page: Literal[0, 1] = 1
-    multivalue: Literal["brackets", "repeated"] = "brackets"  # attribute[A][]=x, attribute[A]=x
+    # attribute[A][]=x&attribute[A][]=y, attribute[A]=x&attribute[A]=y, attribute[A]=x,y
+    multivalue: Literal["brackets", "repeated", "comma"] = "brackets"
     idempotency_field: str = ""  # form field that takes our reference, as client_request_id
     address_field: str = "address_string"  # of an address; empty: none is sent
     address_required: bool = False  # then a place without one is for a person
@@ -379,7 +384,7 @@ class Limits(_Checked, frozen=True):
 
     daily_budget: Annotated[int, Meta(ge=0, le=10_000)] = 10  # new requests per local day
     min_interval_s: Annotated[float, Meta(ge=0, le=3600)] = 6.0  # Boston allows 10 calls a minute
-    description_max: Annotated[int, Meta(ge=250, le=4000)] = 1000  # characters; 4,000 by the spec
+    description_max: Annotated[int, Meta(ge=100, le=4000)] = 1000  # characters; 4,000 by the spec
     description_min: Annotated[int, Meta(ge=0, le=60)] = 0  # our shortest text is longer
     lookup_hours: Annotated[float, Meta(gt=0, le=720)] = 24.0  # until listed; with moderation
     reopen_days: Annotated[int, Meta(ge=0, le=3650)] = 14  # after closing, before a new request

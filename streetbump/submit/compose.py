@@ -119,6 +119,7 @@ def _attributes(service: ServiceCode, severity: str, *, many: str) -> list[tuple
     pairs = []
     for code, answer in service.attributes.items():
         value = answer[severity] if isinstance(answer, dict) else answer  # type: ignore[index]
+        value = ",".join(value) if isinstance(value, list) and many == "comma" else value
         brackets = "[]" if isinstance(value, list) and many == "brackets" else ""
         name = f"attribute[{code}]{brackets}"
         pairs += [(name, v) for v in ([value] if isinstance(value, str) else value)]

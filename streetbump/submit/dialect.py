@@ -6,10 +6,12 @@ one they do not know, others ignore it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -116,6 +118,20 @@ def list_arguments(profile: CityProfile, wanted: Wanted) -> dict[str, str]:
     return {dialect.filters[k]: v for k, v in values.items() if v and k in dialect.filters}
 
 
+def page_arguments(profile: CityProfile, index: int) -> dict[str, str]:
+    """The query arguments of one page of a list, counted from 0; none where there are no pages.
+
+    >>> from streetbump.cityprofile import shipped_city
+    >>> page_arguments(shipped_city("example-mark-a-spot"), 1)
+    {'page': '1', 'limit': '25'}
+    """
+    dialect, limit = profile.dialect, profile.limits.page_limit
+    by_row = dialect.page_by == "row"
+    number = index * (limit or 0) if by_row else dialect.first_page + index
+    pages = {dialect.page: str(number), dialect.page_size: str(limit)}
+    return {name: value for name, value in pages.items() if name and limit is not None}
+
+
 def _around(profile: CityProfile, wanted: Wanted) -> dict[str, str]:
     if wanted.lat_deg is None or wanted.lon_deg is None:
         return {}
@@ -172,3 +188,25 @@ def form(pairs: Sequence[tuple[str, str]]) -> bytes:
     """
     # Lone surrogates cannot be sent as UTF-8; a "?" may stand in their place.
     return urlencode(list(pairs), encoding="utf-8", errors="replace").encode("ascii")
+
+
+def json_body(pairs: Sequence[tuple[str, str]]) -> bytes:
+    """The same arguments as a JSON object: brackets nest, `lat` and `long` are numbers.
+
+    >>> json_body([("lat", "1.50"), ("attribute[A]", "x"), ("at[long]", "1.50"), ("b[]", "y")])
+    b'{"lat": 1.5, "attribute": {"A": "x"}, "at": {"long": 1.5}, "b": ["y"]}'
+    """
+    whole: dict[str, Any] = {}
+    places = {value for name, value in pairs if name in {"lat", "long"}}
+    for name, value in pairs:
+        head, *inner = name.replace("]", "").split("[")
+        many, inside = inner[-1:] == [""], whole
+        *path, last = [head, *(inner[:-1] if many else inner)]
+        for part in path:
+            inside = inside.setdefault(part, {})
+            if not isinstance(inside, dict):  # the name says something itself: kept as it stands
+                inside, last, many = whole, name, False
+                break
+        said = float(value) if value in places else value
+        inside[last] = [*inside.get(last, []), said] if many else said
+    return json.dumps(whole).encode()

@@ -24,14 +24,24 @@ import streetbump
 from streetbump.cityprofile import CityProfile
 from streetbump.errors import CityError
 from streetbump.model import Reply, ServiceRequest
-from streetbump.submit.dialect import channel_of, form, one_url, post_url, read_url
+from streetbump.submit.dialect import (
+    channel_of,
+    form,
+    json_body,
+    one_url,
+    post_url,
+    read_url,
+)
 from streetbump.submit.routing import position_problem
 from streetbump.submit.secret import Secret
 
 if TYPE_CHECKING:
     import httpx
 
-FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_BODIES = {
+    "form": ("application/x-www-form-urlencoded; charset=utf-8", form),
+    "json": ("application/json", json_body),
+}
 _CONNECT_S = 15.0  # a host that does not even answer the knock is not there
 _KEPT_HEADERS = ("content-type", "retry-after", "location")
 _HEADER_CHARS = 500
@@ -139,9 +149,10 @@ class GeoReport:
         if self._key is not None and self._channel.key_place == "form":
             fields.insert(0, ("api_key", self._key.reveal()))
         kind = self._channel.post_format or self._channel.format
-        headers = {"Accept": _ACCEPT[kind], **self._channel.headers, "Content-Type": FORM,
+        label, written = _BODIES[self._channel.post_body]
+        headers = {"Accept": _ACCEPT[kind], **self._channel.headers, "Content-Type": label,
                    **self._key_header(reading=False)}  # fmt: skip
-        return self._call("POST", post_url(self._profile), headers, form(fields))
+        return self._call("POST", post_url(self._profile), headers, written(fields))
 
     def _refuse(self, request: ServiceRequest) -> None:
         name = self._profile.name

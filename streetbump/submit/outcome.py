@@ -90,16 +90,18 @@ def outcome(
 
 
 def means(reply: Reply, dialect: Dialect) -> str:
-    """What an error answer means by the profile: retry, refused, key, none; empty: not said.
+    """What an answer means by the profile: retry, refused, key, none; empty: not said.
+
+    An error is known by a part of its text, a success by the whole.
 
     >>> from streetbump.cityprofile import Answer
     >>> said = Answer(status=400, text="deadlock", means="retry")
     >>> means(Reply(400, b"Deadlock found", {}), Dialect(answers=(said,)))
     'retry'
     """
-    body = reply.body.decode("utf-8", "replace").casefold()
-    fits = (a for a in dialect.answers if a.status == reply.status and a.text.casefold() in body)
-    return next((a.means for a in fits), "")
+    body = reply.body.decode("utf-8", "replace").casefold().strip()
+    known = ((a, a.text.casefold().strip()) for a in dialect.answers if a.status == reply.status)
+    return next((a.means for a, t in known if (t in body if a.status >= 400 else t == body)), "")
 
 
 def _unknown(note: str) -> Receipt:

@@ -6,6 +6,7 @@ city without requests proves nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +25,16 @@ from streetbump.cityprofile import (
     ServiceCode,
 )
 from streetbump.errors import CityError
-from streetbump.model import CityRequest, CityService, JoltClass, PlaceState, Reply
+from streetbump.model import (
+    CityRequest,
+    CityService,
+    JoltClass,
+    PlaceState,
+    Reply,
+    ServiceRequest,
+)
 from streetbump.submit.compose import compose, marker
-from streetbump.submit.dialect import Wanted, list_arguments, post_url
+from streetbump.submit.dialect import Wanted, list_arguments, page_arguments, post_url
 from streetbump.submit.outcome import means, rows_of, status_of, what_it_says
 from streetbump.submit.plan import PlaceFacts
 from streetbump.submit.reading import Question, fields_of, read_questions, read_services
@@ -34,7 +42,9 @@ from streetbump.submit.routing import City, middle
 from streetbump.submit.talk import (
     PAGE_SIZES,
     CityClient,
+    Existing,
     answers_problem,
+    find_existing,
     problem_of,
     read_status,
     type_of,
@@ -43,11 +53,22 @@ from streetbump.submit.talk import (
 State = Literal["ok", "note", "deviates", "fails"]
 
 _LIKELY_NAMES = {
-    JoltClass.POTHOLE: ("pothole", "pot hole", "schlagloch", "bache", "road surface", "fahrbahn"),
+    JoltClass.POTHOLE: (
+        "pothole",
+        "pot hole",
+        "schlagloch",
+        "schlaglöch",
+        "bache",
+        "road surface",
+        "fahrbahn",
+    ),
     JoltClass.CASTING: ("manhole", "utility cover", "iron", "schacht", "tapa", "arqueta"),
     JoltClass.HUMP: ("speed hump", "speed bump", "schwelle", "reductor"),
 }
 """Words in a service's name that make it a candidate for a class; a person decides."""
+
+_SHORT = 200
+"""Characters of an answer that may be all that a city says of an empty list. Ours."""
 
 _DAY = timedelta(days=1)
 _Holds = Callable[[CityRequest], bool]
@@ -83,7 +104,7 @@ def probe(
     """
     probing = _Probe(connect, city.profile, now_utc, middle(city))
     for part in (probing.services, probing.discovery, probing.classes, probing.listing,
-                 probing.filters, probing.one, probing.sample):  # fmt: skip
+                 probing.filters, probing.search, probing.one, probing.sample):  # fmt: skip
         yield from part()
         if probing.stopped:
             return
@@ -92,17 +113,19 @@ def probe(
 def mended(findings: Iterable[Finding]) -> str:
     """The lines of all findings as TOML, table by table; empty when there are none.
 
-    A table whose name is in brackets already is one of a list, as ``[[dialect.answers]]``.
+    A table whose name is in brackets already is one of a list, as ``[[dialect.answers]]``. Of two
+    lines for one key the later counts: it was found with the earlier in place.
 
     >>> print(mended([Finding("list", "deviates", "", (("dialect", "page = 'page'"),))]))
     [dialect]
     page = 'page'
     """
-    tables: dict[str, dict[str, None]] = {}
-    for finding in findings:
+    tables: dict[tuple[str, int], dict[str, str]] = {}
+    for number, finding in enumerate(findings, 1):
         for table, line in finding.mend:
-            tables.setdefault(table, {})[line] = None
-    return "\n\n".join("\n".join([f"[{t}]", *lines]) for t, lines in tables.items())
+            block = (table, number if table.startswith("[") else 0)
+            tables.setdefault(block, {})[line.partition(" = ")[0]] = line
+    return "\n\n".join("\n".join([f"[{t}]", *lines.values()]) for (t, _), lines in tables.items())
 
 
 @dataclass
@@ -132,7 +155,7 @@ class _Probe:
         if reply.status not in {401, 403} and reply.failure != "not_connected":
             own = self.profile
             labels = (_with_dialect(own, mislabelled=True), (("dialect", "mislabelled = true"),))
-            for variant, mend in (labels, *_variants(own)):
+            for variant, mend in (labels, *_wrapped(own, reply), *_variants(own)):
                 if not self._services_of(variant)[0]:
                     self.profile = variant
                     yield Finding("service list", "deviates", first, mend)
@@ -229,16 +252,18 @@ class _Probe:
 
     def listing(self) -> Iterator[Finding]:
         """The list of requests without any filter: whether it can be read, and how it looks."""
-        reply = self._client.requests(**self._first_page())
-        problem = problem_of(reply, self.profile.dialect)
+        reply = self._client.requests(**page_arguments(self.profile, 0))
         if means(reply, self.profile.dialect) == "none":
             yield Finding("list", "ok", "there are no requests, as this city says it")
             return
-        if not problem:
-            try:
-                self._rows = rows_of(reply, self.profile)
-            except CityError as exc:
-                problem = str(exc)
+        problem, self._rows = _read(reply, self.profile)
+        if problem:
+            for variant, mend in _wrapped(self.profile, reply):
+                said, rows = _read(reply, variant)
+                if not said:
+                    yield Finding("list", "deviates", problem, mend)
+                    self.profile, self._rows, problem = variant, rows, ""
+                    break
         if problem:
             yield self._bad_list(reply, problem)
             return
@@ -251,13 +276,8 @@ class _Probe:
             yield Finding("length of the list", "deviates", said,
                           (("limits", f"page_limit = {size}"),))  # fmt: skip
 
-    def _first_page(self) -> dict[str, str]:
-        dialect, limit = self.profile.dialect, self.profile.limits.page_limit
-        pages = {dialect.page: str(dialect.first_page), dialect.page_size: str(limit)}
-        return {name: value for name, value in pages.items() if name}
-
     def _bad_list(self, reply: Reply, problem: str) -> Finding:
-        none = self._none_by_404("list", reply, problem)
+        none = self._none("list", reply, problem)
         if none is not None:
             return none
         week = Wanted(since=self.now_utc - 7 * _DAY, until=self.now_utc + _DAY)
@@ -267,15 +287,20 @@ class _Probe:
             return Finding("list", "fails", said, (("limits", "lookback_days = 7"),))
         return Finding("list", "fails", problem)
 
-    def _none_by_404(self, asked: str, reply: Reply, problem: str) -> Finding | None:
-        """The finding that this city says "none" with a 404, which the profile then knows."""
-        text = what_it_says(reply)[:60]
-        if reply.status != 404 or not reply.body.strip() or "html" in type_of(reply):
+    def _none(self, asked: str, reply: Reply, problem: str) -> Finding | None:
+        """The finding that this is how the city says "none", which the profile then knows."""
+        whole = reply.body.decode("utf-8", "replace").strip()
+        texts = {404: what_it_says(reply)[:60] if whole else "", 200: whole, 204: whole}
+        text = texts.get(reply.status or 0, "")
+        if reply.failure or "html" in type_of(reply) or len(text) > _SHORT:
             return None
-        answer = Answer(status=404, text=text, means="none")
-        answers = (*self.profile.dialect.answers, answer)
+        if bool(text) == (reply.status == 204) or (reply.status == 200 and "error" in text.lower()):
+            return None
+        status = reply.status or 0
+        answers = (*self.profile.dialect.answers, Answer(status=status, text=text, means="none"))
         self.profile = _with_dialect(self.profile, answers=answers)
-        lines = ("status = 404", f"text = {_quoted(text)}", 'means = "none"  # if it says so')
+        lines = [f"status = {status}", 'means = "none"  # if it says so']
+        lines[1:1] = [f"text = {_quoted(text)}"] if text else []
         said = f"{problem}: an empty list, if that is what it says"
         return Finding(asked, "deviates", said, tuple(("[dialect.answers]", ln) for ln in lines))
 
@@ -340,19 +365,19 @@ class _Probe:
                 yield Finding(f"filter {name}", "ok", f"kept to, {len(rows)} requests")
         if bad:
             kept = {k: v for k, v in dialect.filters.items() if k not in bad}
-            line = ", ".join(f"{k} = {_quoted(v)}" for k, v in kept.items())
+            self.profile = _with_dialect(self.profile, filters=kept)
             said = f"left without {', '.join(bad)}: rows are filtered again here in any case"
-            yield Finding("filters", "deviates", said, (("dialect", f"filters = {{ {line} }}"),))
+            yield Finding("filters", "deviates", said, (_filters_line(kept),))
 
     def _empty(self) -> Iterator[Finding]:
         """How the city says that there is nothing: asked for a day before there was any city."""
         day = datetime(1990, 1, 1, tzinfo=UTC)
         arguments = list_arguments(self.profile, Wanted(since=day, until=day + _DAY))
-        reply = self._client.requests(**arguments, **self._first_page())
+        reply = self._client.requests(**arguments, **page_arguments(self.profile, 0))
         if means(reply, self.profile.dialect) == "none":
             return
-        problem = problem_of(reply, self.profile.dialect)
-        none = self._none_by_404("empty list", reply, problem) if problem else None
+        problem, _ = _read(reply, self.profile)
+        none = self._none("empty list", reply, problem) if problem else None
         if none is not None:
             yield none
 
@@ -392,15 +417,9 @@ class _Probe:
         return next(iter(self.profile.services.values())).listed_as[0]
 
     def _asked(self, profile: CityProfile, wanted: Wanted) -> tuple[str, tuple[CityRequest, ...]]:
-        arguments = {**list_arguments(profile, wanted), **self._first_page()}
+        arguments = {**list_arguments(profile, wanted), **page_arguments(profile, 0)}
         reply = self.connect(profile).requests(**arguments)
-        if means(reply, profile.dialect) == "none":
-            return "", ()
-        problem = problem_of(reply, profile.dialect)
-        try:
-            return problem, () if problem else rows_of(reply, profile)
-        except CityError as exc:
-            return str(exc), ()
+        return ("", ()) if means(reply, profile.dialect) == "none" else _read(reply, profile)
 
     def _tried(
         self, profile: CityProfile, wanted: Wanted, sure: int
@@ -415,6 +434,33 @@ class _Probe:
 
     def _styled(self, style: str) -> CityProfile:
         return _with_dialect(self.profile, date_style=style)
+
+    # ----------------------------------------------------------------------- the search
+
+    def search(self) -> Iterator[Finding]:
+        """The search for an open request nearby, just as it comes before each request."""
+        if not self.profile.services:
+            return
+        asked = "search before sending"
+        found = self._found(self.profile)
+        if found.certain:
+            yield Finding(asked, "ok", found.why or "an empty answer can be trusted")
+            return
+        without = {k: v for k, v in self.profile.dialect.filters.items() if k != "end_date"}
+        month = msgspec.structs.replace(self.profile.limits, lookback_days=30)
+        for variant, line in (
+            (_with_dialect(self.profile, filters=without), _filters_line(without)),
+            (msgspec.structs.replace(self.profile, limits=month), ("limits", "lookback_days = 30")),
+        ):
+            if self._found(variant).certain:
+                self.profile = variant
+                yield Finding(asked, "deviates", found.why, (line,))
+                return
+        yield Finding(asked, "fails", f"nothing would be sent: {found.why}")
+
+    def _found(self, profile: CityProfile) -> Existing:
+        request = self._composed()
+        return find_existing(self.connect(profile), request, profile, now_utc=self.now_utc)
 
     # ----------------------------------------------------------------------- one request
 
@@ -440,10 +486,15 @@ class _Probe:
 
     def sample(self) -> Iterator[Finding]:
         """What would be posted for a pothole, without the key."""
-        cls = next(iter(self.profile.services))
         if self.profile.needs_address and self.profile.streets is None:
             said = "this city wants one: without a street layer every place is for a person"
             yield Finding("address", "fails", said, (("streets", 'path = "streets.geojson"'),))
+        yield Finding("would post to", "note", post_url(self.profile))
+        for name, value in self._composed().fields:
+            yield Finding(f"would post {name}", "note", value.replace("\n", " / "))
+
+    def _composed(self) -> ServiceRequest:
+        cls = next(iter(self.profile.services))
         lat_deg, lon_deg = self.here
         day = self.now_utc.date().isoformat()
         facts = PlaceFacts(
@@ -452,10 +503,37 @@ class _Probe:
             severity=6.0, severity_lo=5.0, severity_hi=7.0, hit_rate=0.7, hits=12, passes=18,
             n_devices=4, n_days=3, first_day=day, last_day=day, priority=4.0, synthetic=False,
         )  # fmt: skip
-        request = compose(facts, self.profile, marker=marker("sample", 1))
-        yield Finding("would post to", "note", post_url(self.profile))
-        for name, value in request.fields:
-            yield Finding(f"would post {name}", "note", value.replace("\n", " / "))
+        return compose(facts, self.profile, marker=marker("sample", 1))
+
+
+def _read(reply: Reply, profile: CityProfile) -> tuple[str, tuple[CityRequest, ...]]:
+    """The requests in a reply, or why they cannot be read."""
+    problem = problem_of(reply, profile.dialect)
+    try:
+        return problem, () if problem else rows_of(reply, profile)
+    except CityError as exc:
+        return str(exc), ()
+
+
+def _filters_line(filters: dict[str, str]) -> tuple[str, str]:
+    line = ", ".join(f"{k} = {_quoted(v)}" for k, v in filters.items())
+    return "dialect", f"filters = {{ {line} }}"
+
+
+def _wrapped(
+    profile: CityProfile, reply: Reply
+) -> Iterator[tuple[CityProfile, tuple[tuple[str, str], ...]]]:
+    """The profile with a wrapper that a reply of JSON has around a list; how it is written."""
+    try:
+        value = msgspec.json.decode(reply.body)
+    except (msgspec.DecodeError, RecursionError):
+        return
+    lists = [k for k, v in value.items() if isinstance(v, list)] if isinstance(value, dict) else []
+    for name in lists:
+        if re.fullmatch(r"[A-Za-z_]\w{0,79}", name):
+            wrappers = (*profile.dialect.wrappers, name)
+            names = ", ".join(map(_quoted, wrappers))
+            yield _with_dialect(profile, wrappers=wrappers), (("dialect", f"wrappers = [{names}]"),)
 
 
 def _variants(

@@ -8,7 +8,10 @@ requests" must mean that.
 
 from __future__ import annotations
 
+import codecs
+import json
 import math
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -135,7 +138,7 @@ _ATTRIBUTES = _Kind(
 
 
 def _rows(body: bytes, content_type: str, kind: _Kind, dialect: Dialect) -> list[_Row]:
-    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    text = _utf8(body, content_type)
     if not text:
         raise CityError("the body is empty")
     head = text[:64].lower()
@@ -149,6 +152,38 @@ def _rows(body: bytes, content_type: str, kind: _Kind, dialect: Dialect) -> list
     return _checked(read(text, wanted, (*dialect.wrappers, *kind.wrappers)), wanted.fields)
 
 
+_CHARSET = re.compile(r"(?:charset|encoding)=[\"']?(iso-?8859-\d+|latin-?\d|windows-\d+|cp\d+)\b")
+_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*>")
+
+
+def _utf8(body: bytes, content_type: str) -> bytes:
+    """`body` in UTF-8 without its byte order mark.
+
+    Many servers send UTF-8 whatever they call it, so the charset that is named (in the label,
+    else in the XML) counts only where the body is none; Latin-1 where none is named.
+
+    >>> _utf8("<?xml version='1.0' encoding='ISO-8859-1'?><a>é</a>".encode("latin-1"), "").decode()
+    '<a>é</a>'
+    """
+    wide = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = body.decode("utf-16" if wide else "utf-8-sig")
+        if not wide:
+            return text.strip().encode()
+    except UnicodeDecodeError:
+        head = content_type + body[:200].decode("ascii", "replace")
+        named = _CHARSET.search(head.lower())
+        text = _decoded(body, named[1] if named else "latin-1")
+    return _DECLARATION.sub("", text).strip().encode()  # what it declares is no longer so
+
+
+def _decoded(body: bytes, coding: str) -> str:
+    try:
+        return body.decode(coding, "replace")
+    except LookupError:
+        return body.decode("latin-1")
+
+
 def _checked(rows: list[_Row], known: Collection[str]) -> list[_Row]:
     """`rows`, when they are records; an error list has the shape of a list too."""
     for row in rows:
@@ -160,7 +195,7 @@ def _checked(rows: list[_Row], known: Collection[str]) -> list[_Row]:
 def _aliased(row: _Row, dialect: Dialect) -> _Row:
     """`row` with the city's own names of fields put under those of the standard.
 
-    A dotted name reaches into an object, and into the first one of a list.
+    A dotted name reaches into an object, and into the first one of a list or the one of a number.
     """
     found = {ours: _reach(row, theirs) for theirs, ours in dialect.aliases.items()}
     return {**row, **{name: value for name, value in found.items() if value is not None}}
@@ -168,6 +203,9 @@ def _aliased(row: _Row, dialect: Dialect) -> _Row:
 
 def _reach(value: Any, path: str) -> Any:
     for name in path.split("."):
+        if isinstance(value, list) and name.isdecimal():
+            value = value[int(name)] if int(name) < len(value) else None
+            continue
         value = value[0] if isinstance(value, list) and value else value
         value = value.get(name) if isinstance(value, dict) else None
     return value
@@ -177,8 +215,35 @@ def _json_rows(text: bytes, kind: _Kind, wrappers: Collection[str]) -> list[_Row
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise CityError(f"the body is not JSON: {str(exc)[:100]}") from exc
+        try:
+            value = _lenient(text.decode())
+        except (ValueError, RecursionError):
+            raise CityError(f"the body is not JSON: {str(exc)[:100]}") from exc
     return _unwrapped(value, kind, wrappers)
+
+
+# A text (up to the end, when nothing ends it), a number with zeros before it, a last comma.
+_ODD = re.compile(r'"(?:\\.|[^"\\])*+"?|(?<![\w.+-])0\d+(?![\w.])|,(?=\s*+[\]}])', re.DOTALL)
+
+
+def _lenient(text: str) -> Any:
+    """JSON as templates write it, and the standard's own examples.
+
+    Codes with zeros before them, a comma after the last element, line ends inside a text.
+
+    >>> _lenient('[{"service_code": 001, "lat": 1.05,}]')
+    [{'service_code': '001', 'lat': 1.05}]
+    """
+    mend = {'"': "{}", ",": "", "0": '"{}"'}
+    mended = _ODD.sub(lambda m: mend[m[0][0]].replace("{}", m[0]), text)
+    return json.loads(mended, strict=False, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number")
+    return number
 
 
 def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]:
@@ -199,11 +264,19 @@ def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
     if isinstance(value, dict) and ("errors" in value or "error" in value):
         raise CityError(f"the city answered with an error: {_said(value)}")
     rows = value if isinstance(value, list) else [value]
-    # Spark lists may still name each element: [{"request": {…}}, …].
-    rows = [r[kind.single] if isinstance(r, dict) and set(r) == {kind.single} else r for r in rows]
+    # A list may still name its elements: [{"request": {…}}, …], or [{"request": [{…}, …]}].
+    rows = [inner for row in rows for inner in _named(row, {kind.single, *wrappers})]
     if not all(isinstance(r, dict) and r for r in rows):
         raise CityError("the body holds something else than objects")
     return rows
+
+
+def _named(row: Any, names: Collection[str]) -> list[Any]:
+    """What is under the one name of an element, when that is all that it holds."""
+    if isinstance(row, dict) and len(row) == 1 and set(row) <= set(names):
+        (row,) = row.values()
+        return row if isinstance(row, list) else [row]
+    return [row]
 
 
 def _said(value: Any) -> str:
@@ -234,7 +307,7 @@ def read_error(body: bytes, content_type: str) -> str:
     >>> read_error(b'{"lat": ["is missing"]}', "application/json")
     'lat: is missing'
     """
-    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    text = _utf8(body, content_type)
     if not text:
         return "no error text"
     if text.startswith(b"<"):
@@ -351,7 +424,7 @@ def _question(row: _Row) -> Question:
         asked=not _text_of_truth(_first(row, "variable")).startswith(("f", "n", "0")),
         datatype=_text(_first(row, "datatype")).lower(),
         text=_text(_first(row, "description", "datatype_description")),
-        values=tuple((_text(v.get("key")), _text(v.get("name"))) for v in pairs),
+        values=tuple((_text(_first(v, "key")), _text(_first(v, "name"))) for v in pairs),
     )
 
 
@@ -360,8 +433,14 @@ def _text_of_truth(value: Any) -> str:
 
 
 def _first(row: _Row, *names: str) -> Any:
-    """The first of these fields that says anything."""
-    return next((row[n] for n in names if row.get(n) not in (None, "")), None)
+    """The first of these fields that says anything; what stands alone in a list counts as it is.
+
+    >>> _first({"id": [7]}, "service_request_id", "id")
+    7
+    """
+    values = (row.get(n) for n in names)
+    alone = (v[0] if isinstance(v, list) and len(v) == 1 else v for v in values)
+    return next((v for v in alone if v not in (None, "")), None)
 
 
 def _text(value: Any) -> str:
@@ -373,7 +452,8 @@ def _text(value: Any) -> str:
 
 
 def _id(value: Any) -> str | None:
-    """An id as text; 0 is one. None for what cannot be an id."""
+    """An id as text; 0 is one, and 7.0 is 7. None for what cannot be an id."""
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).strip()

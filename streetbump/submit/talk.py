@@ -15,7 +15,7 @@ from streetbump.cityprofile import CityProfile, Dialect, ServiceCode
 from streetbump.errors import CityError
 from streetbump.geo import distance_m
 from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
-from streetbump.submit.dialect import Wanted, list_arguments
+from streetbump.submit.dialect import Wanted, list_arguments, page_arguments
 from streetbump.submit.outcome import (
     carries_marker,
     duplicates,
@@ -31,7 +31,7 @@ from streetbump.submit.outcome import (
 )
 from streetbump.submit.reading import Question, read_questions, read_services
 
-PAGE_SIZES = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
+PAGE_SIZES = frozenset({10, 15, 20, 25, 30, 50, 100, 200, 250, 500, 1000})
 """Lengths at which known servers cut a list, silently. A list this long may have been cut."""
 _LIST_MAX = 1000
 """GeoReport v2: a list holds at most 1,000 requests."""
@@ -284,9 +284,8 @@ def _pages(client: CityClient, profile: CityProfile, wanted: Wanted) -> _Listing
         found = _one_list(client, profile, arguments)
         return replace(found, cut=_cut(len(found.rows), limit))
     rows: tuple[CityRequest, ...] = ()
-    for number in range(dialect.first_page, dialect.first_page + _PAGES):
-        pages = {dialect.page: str(number), dialect.page_size: str(limit)}
-        found = _one_list(client, profile, {**arguments, **{k: v for k, v in pages.items() if k}})
+    for index in range(_PAGES):
+        found = _one_list(client, profile, {**arguments, **page_arguments(profile, index)})
         seen = {r.request_id for r in rows}
         if found.rows and all(r.request_id in seen for r in found.rows):
             return _Listing(rows, cut="the city shows the same page again: it may have no pages")
@@ -502,7 +501,8 @@ def confirm(
 def read_status(client: CityClient, request_id: str, profile: CityProfile) -> Status:
     """What the city says of one request. A 404 means gone or hidden, never closed."""
     reply = client.request(request_id)
-    if reply.status in {404, 410} and not reply.failure:
+    absent = reply.status in {404, 410} or means(reply, profile.dialect) == "none"
+    if absent and not reply.failure:
         return Status(None, gone=True, certain=True, why="the city does not show it")
     problem = problem_of(reply, profile.dialect)
     if problem:

@@ -27,6 +27,7 @@ class Call:
     query: dict[str, str]
     form: list[tuple[str, str]]
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def args(self) -> dict[str, str]:
@@ -36,7 +37,7 @@ class Call:
 @dataclass
 class Answer:
     status: int
-    body: str
+    body: str | bytes
     kind: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -119,14 +120,14 @@ class City:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
-                length = int(self.headers.get("Content-Length") or 0)
-                form = parse_qsl(self.rfile.read(length).decode(), keep_blank_values=True)
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                form = parse_qsl(sent.decode(), keep_blank_values=True)
                 heads = {k.lower(): v for k, v in self.headers.items()}
                 call = Call(self.command, unquote(parts.path), dict(parse_qsl(parts.query)), form,
-                            heads)  # fmt: skip
+                            heads, sent)  # fmt: skip
                 city.heard.append(call)
                 said = city.answer(call)
-                body = said.body.encode()
+                body = said.body.encode() if isinstance(said.body, str) else said.body
                 self.send_response(said.status)
                 head = {"Content-Type": said.kind, "Content-Length": str(len(body)), **said.headers}
                 for name, value in head.items():
@@ -365,7 +366,283 @@ jurisdiction_in = "query"
         return as_xml("service_requests", "request", rows, 200)
 
 
+class NestedLists(City):
+    """A list in a list in an object, each value alone in a list; no jurisdiction: an HTML page."""
+
+    toml = """
+[channel]
+jurisdiction_id = "city.example"
+jurisdiction_in = "both"
+"""
+
+    def answer(self, call: Call) -> Answer:
+        if call.query.get("jurisdiction_id") != "city.example":
+            return Answer(200, HTML_PAGE, HTML)
+        path = call.path.removeprefix("/v2/").removesuffix(".json")
+        if path == "services":
+            return as_json({"services": [{"service": [self.alone(s) for s in self.services()]}]})
+        if path == "requests" and call.method == "POST":
+            rows = [self.add(call.args)]
+        else:
+            rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+        return as_json({"requests": [{"request": [self.alone(r) for r in rows]}]})
+
+    def alone(self, row: Row) -> Row:
+        return {k: [v] for k, v in row.items()}
+
+
+class GoLike(City):
+    """Takes a POST in JSON alone, with numbers for the place; `null` where a list is empty."""
+
+    toml = """
+[channel]
+key_env = "KEY"
+key_place = "header"
+key_header = "X-API-Key"
+post_body = "json"
+[services.pothole.attributes]
+WHERE = ["lane", "kerb"]
+[dialect]
+path_suffix = false
+multivalue = "comma"
+[[dialect.answers]]
+status = 200
+text = "null"
+means = "none"
+"""
+
+    def services(self) -> list[Row]:
+        return [{**s, "metadata": s["service_code"] == "7"} for s in super().services()]
+
+    def answer(self, call: Call) -> Answer:
+        path = call.path.removeprefix("/v2/")
+        if path == "services":
+            return as_json(self.services())
+        if path == "services/7":
+            values = [{"key": k, "name": k} for k in ("lane", "kerb")]
+            asks = {"code": "WHERE", "required": True, "variable": True, "values": values}
+            return as_json({"service_code": "7", "attributes": [asks]})
+        if path == "requests" and call.method == "POST":
+            return self.create(call)
+        if path == "requests":
+            return as_json(self.listed(call.query) or None)
+        rows = self.by_id(path[9:])
+        return as_json(rows[0]) if rows else Answer(404, "Not Found", "text/plain")
+
+    def create(self, call: Call) -> Answer:
+        if call.headers.get("x-api-key") != "s3cret-key":
+            return Answer(401, "Unauthorized", "text/plain")
+        if call.headers.get("content-type") != "application/json":
+            return Answer(415, "Unsupported Media Type", "text/plain")
+        asked = json.loads(call.body)
+        at = (asked.get("lat"), asked.get("long"))
+        if not all(isinstance(v, float) for v in at) or asked["attribute"] != {
+            "WHERE": "lane,kerb"
+        }:
+            return Answer(422, "Unprocessable Entity", "text/plain")
+        return as_json({"service_request_id": self.add(asked)["service_request_id"]}, 201)
+
+
+class LaravelLike(City):
+    """Its lists are under `data`; fifteen rows a page; what is wrong stands under its field."""
+
+    toml = """
+[channel]
+key_env = "KEY"
+fields = { title = "Pothole {ref}" }
+[dialect]
+wrappers = ["data"]
+page = "page"
+codes_together = false
+[limits]
+page_limit = 15
+"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for number in range(30):  # enough for pages
+            self.add({"service_code": "7", "lat": 20.0 + number, "long": 20.0},
+                     when=f"2026-09-{number + 1:02}T08:00:00+00:00")  # fmt: skip
+
+    def answer(self, call: Call) -> Answer:
+        path = call.path.removeprefix("/v2/").removesuffix(".json")
+        if path == "services":
+            return as_json({"data": self.services()})
+        if path == "requests" and call.method == "POST":
+            return self.create(call)
+        if path == "requests":
+            page, rows = int(call.query.get("page", 1)), self.listed(call.query)
+            return as_json({"data": rows[page * 15 - 15 : page * 15], "total": len(rows)})
+        rows = self.by_id(path[9:])
+        return as_json(
+            {"data": rows[0]} if rows else {"message": "No results"}, 200 if rows else 404
+        )
+
+    def create(self, call: Call) -> Answer:
+        missing = [n for n in ("api_key", "title", "lat") if n not in call.args]
+        if missing:
+            return as_json({n: [f"The {n} field is required."] for n in missing}, 422)
+        row = self.add(call.args)
+        return as_json({"service_request_id": str(row["service_request_id"]), "service_notice": ""})
+
+
+class NodeLike(City):
+    """Ten rows a call, from a row on; no filter by code; its own words for a status."""
+
+    toml = """
+[dialect]
+filters = { start_date = "start_date", end_date = "end_date" }
+status_words = { received = "open", done = "closed" }
+page = "skip"
+page_by = "row"
+page_size = "limit"
+[limits]
+page_limit = 4
+"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for number in range(8):
+            self.add({"service_code": "9", "lat": 20.0 + number, "long": 20.0},
+                     when=f"2026-09-{number + 1:02}T08:00:00.123Z")  # fmt: skip
+
+    def answer(self, call: Call) -> Answer:
+        path = call.path.removeprefix("/v2/").removesuffix(".json")
+        if path == "services":
+            return as_json(self.services())
+        if path == "requests" and call.method == "POST":
+            row = self.add(call.args)
+            return as_json([{"service_request_id": row["service_request_id"]}], 201)
+        if path == "requests":
+            rows = self.listed(call.query, "service_code", "status")
+            skip, limit = int(call.query.get("skip", 0)), int(call.query.get("limit", 10))
+            return as_json([self.shown(r) for r in rows[skip : skip + limit]])
+        rows = self.by_id(path[9:])
+        said = {"error": {"message": "Not Found"}}
+        return as_json([self.shown(r) for r in rows]) if rows else as_json(said, 404)
+
+    def shown(self, row: Row) -> Row:
+        words = {"open": "Received", "closed": "Done"}
+        return {**row, "status": words[row["status"]]}
+
+
+class JavaLike(City):
+    """A missing jurisdiction is a 404; statuses in capitals; no dates after today; nanoseconds."""
+
+    toml = """
+[channel]
+jurisdiction_id = "city.example"
+jurisdiction_in = "query"
+[dialect]
+filters = { service_code = "service_code", status = "status", start_date = "start_date" }
+status_values = { open = "OPEN", closed = "CLOSED" }
+codes_together = false
+"""
+
+    def answer(self, call: Call) -> Answer:
+        path = call.path.removeprefix("/v2/").removesuffix(".json")
+        if call.query.get("jurisdiction_id") != "city.example":
+            return self.wrong(404, "Page Not Found")
+        if path == "services":
+            return as_json(self.services())
+        if path == "requests" and call.method == "POST":
+            if "jurisdiction_id" in call.args:
+                return self.wrong(400, "Unknown property")
+            row = self.add(call.args)
+            return as_json([{"id": row["service_request_id"], "service_request_id":
+                             row["service_request_id"], "token": None}])  # fmt: skip
+        if path == "requests":
+            late = call.query.get("end_date", "") > datetime.now(UTC).strftime(SECOND)
+            if late or call.query.get("status", "OPEN") not in {"OPEN", "CLOSED"}:
+                return self.wrong(400, "Failed to convert argument")
+            query = {k: v.lower() if k == "status" else v for k, v in call.query.items()}
+            return as_json([self.shown(r) for r in self.listed(query)])
+        rows = self.by_id(path[9:])
+        return as_json([self.shown(r) for r in rows]) if rows else self.wrong(404, "Not Found")
+
+    def wrong(self, status: int, said: str) -> Answer:
+        return as_json({"message": said, "_embedded": {"errors": [{"message": said}]}}, status)
+
+    def shown(self, row: Row) -> Row:
+        when = row["requested_datetime"].replace("Z", ".123456789Z")
+        return {**row, "status": row["status"].upper(), "requested_datetime": when}
+
+
+class SharpLike(City):
+    """XML with a mark before it and namespaces in it; JSON in UTF-16; a 400 beyond 30 days."""
+
+    toml = """
+[channel]
+format = "xml"
+post_format = "json"
+[limits]
+lookback_days = 30
+"""
+
+    def answer(self, call: Call) -> Answer:
+        path, _, kind = call.path.removeprefix("/v2/").rpartition(".")
+        if path == "requests" and call.method == "POST":
+            said = json.dumps(
+                [{"service_request_id": float(self.add(call.args)["service_request_id"])}]
+            )
+            return Answer(200, said.encode("utf-16"), "application/json; charset=utf-16")
+        if kind != "xml":
+            return Answer(406, "")
+        if path == "services":
+            return self.marked("services", "service", self.services())
+        since, until = (call.query.get(n) for n in ("start_date", "end_date"))
+        if since and until and self.days(since, until) > 31:
+            said = [{"code": 400, "description": "The range of dates is too long."}]
+            return self.marked("errors", "error", said, 400)
+        rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+        if path != "requests" and not rows:
+            return self.marked("errors", "error", [{"code": 404, "description": "not found"}], 404)
+        return self.marked("service_requests", "request", rows)
+
+    def days(self, since: str, until: str) -> int:
+        return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).days
+
+    def marked(self, root: str, name: str, rows: list[Row], status: int = 200) -> Answer:
+        said = as_xml(root, name, rows, status)
+        spaced = str(said.body).replace(f"<{root}>", f'<{root} xmlns="urn:x" xmlns:i="urn:y">')
+        return Answer(status, b"\xef\xbb\xbf" + spaced.encode(), XML + "; charset=utf-8")
+
+
+class ByHand(City):
+    """JSON from a template, in Latin-1: codes as 007, a comma at the end; 204 for an empty list."""
+
+    code, name = "007", "Schlaglöcher"
+    toml = """
+[services.pothole]
+code = "007"
+name = "Schlaglöcher"
+[dialect]
+[[dialect.answers]]
+status = 204
+means = "none"
+[limits]
+description_max = 140
+"""
+
+    def answer(self, call: Call) -> Answer:
+        path = call.path.removeprefix("/v2/").removesuffix(".json")
+        if path == "services":
+            return self.written(self.services())
+        if path == "requests" and call.method == "POST":
+            if len(call.args["description"]) > 140:
+                return self.written([{"code": 400, "description": "zu lang"}], 400)
+            return self.written([{"service_request_id": self.add(call.args)["service_request_id"]}])
+        rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+        return self.written(rows) if rows else Answer(204, "")
+
+    def written(self, rows: list[Row], status: int = 200) -> Answer:
+        text = json.dumps(rows, ensure_ascii=False).replace('"007"', "007").replace("}]", "},\n]")
+        text = text.replace("\\n", "\n")  # line ends stand in texts as they are
+        return Answer(status, text.encode("latin-1"), JSON)
+
+
 FAMILIES: dict[str, type[City]] = {
     "django": DjangoLike, "perl": PerlLike, "php": PhpLike, "drupal": DrupalLike,
-    "token": TokenXml,
+    "token": TokenXml, "nested": NestedLists, "go": GoLike, "laravel": LaravelLike,
+    "node": NodeLike, "java": JavaLike, "sharp": SharpLike, "by-hand": ByHand,
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,16 @@ ONE = [
     ),
     (XML_NAMES, "application/xml"),
     (b"<request><service_request_id>17</service_request_id></request>", "text/xml"),
-]
+    (b'{"requests": [{"request": [{"service_request_id": [17]}]}]}', "application/json"),
+    (b'[{"service_request_id": 17.0, "service_code": 001, "a": "01, ]",},\n]', "application/json"),
+    (b'[{"service_request_id": 17, "description": "two\nlines"}]', "application/json"),
+    ('[{"service_request_id": 17}]'.encode("utf-16"), "application/json; charset=utf-16"),
+    ('[{"service_request_id": 17, "service_name": "Schlaglöcher"}]'.encode("latin-1"), ""),
+    ('<?xml version="1.0"?><a><service_request_id>17</service_request_id><service_name>ö'
+     "</service_name></a>".encode("cp1252"), "text/xml; charset=windows-1252"),
+    ('<?xml version="1.0" encoding="UTF-16"?><a><service_request_id>17</service_request_id></a>'
+     .encode("utf-16"), "text/xml"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("body", "kind"), ONE, ids=lambda v: str(v)[:40])
@@ -49,8 +59,8 @@ def test_dialects_are_one_request(body: bytes, kind: str) -> None:
     assert row.request_id == "17"
 
 
-EMPTY = [b"[]", b'{"service_requests": []}', b"<service_requests/>",
-         b"<service_requests>\n</service_requests>"]  # fmt: skip
+EMPTY = [b"[]", b'{"requests": [{"request": []}]}', b'{"service_requests": []}',
+         b"<service_requests/>", b"<service_requests>\n</service_requests>"]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", EMPTY)
@@ -74,7 +84,10 @@ UNREADABLE = [
     (b'[{"service_request_id": NaN}]', "application/json"),
     (b'[{"service_request_id": "17"', "application/json"),
     (b"[" * 200_000, "application/json"),
-    ('[{"service_request_id": 17}]'.encode("utf-16"), "application/json"),
+    (b'[{"service_request_id": 17}}]', "application/json"),
+    (b'[{"service_request_id": 17,, "token": "x"}]', "application/json"),
+    ("[{}]".encode("utf-16"), "application/json"),
+    (b"[]\xff\xfe", "application/json"),
     (b"[{'service_request_id': 17}]", "application/json"),
     (b'[{"service_request_id": 17}]', "text/html"),
     (b"<!DOCTYPE html><html></html>", "application/json"),
@@ -145,6 +158,33 @@ def test_nesting_ends_in_a_refusal(left: str, right: str, depth: int) -> None:
     is_read_or_refused((left * depth + middle + right * depth).encode(), "")
 
 
+@pytest.mark.parametrize("piece", ['"', '"\\\\"', ", ", ",\n", "0", "00,", '{"a": 01,'])
+def test_what_is_no_json_is_refused_in_linear_time(piece: str) -> None:
+    """A reply as long as its limit, made to be searched again and again, takes a moment."""
+    begun = time.process_time()
+    is_read_or_refused(("[" + piece * (2**20 // len(piece))).encode(), "application/json")
+    assert time.process_time() - begun < 5
+
+
+def test_latin_1_is_read_as_it_is_labelled_or_guessed() -> None:
+    """A name in an old charset is told as people write it."""
+    body = '[{"service_code": "7", "service_name": "Schlaglöcher €"}]'
+    for kind, coding in (("; charset=windows-1252", "cp1252"), ("; charset=utf-8", "utf-8")):
+        (row,) = read_services(body.encode(coding), f"application/json{kind}")
+        assert row.name == "Schlaglöcher €"
+    (row,) = read_services(body.replace("€", "").encode("latin-1"), "application/json")
+    assert row.name == "Schlaglöcher"
+
+
+def test_an_alias_reaches_into_a_list_by_number() -> None:
+    """Coordinates of a GeoJSON point are a place, longitude first."""
+    body = b'[{"id": 1, "geometry": {"coordinates": [8.5, 47.25]}}]'
+    aliases = {"geometry.coordinates.0": "long", "geometry.coordinates.1": "lat",
+               "geometry.coordinates.9": "status"}  # fmt: skip
+    (row,) = read_requests(body, "", dialect=Dialect(aliases=aliases))
+    assert (row.lat_deg, row.lon_deg, row.status) == (47.25, 8.5, "")
+
+
 def one(text: str) -> object:
     return read_requests(f'[{{"service_request_id": 1, {text}}}]'.encode(), "application/json")[0]
 
@@ -164,7 +204,8 @@ FIELDS = [
     ('"requested_datetime": "yesterday"', {"requested_utc": None}),
     ('"requested_datetime": 17', {"requested_utc": None}),
     ('"description": "a\\u001b[31m\\u202eb"', {"description": "a [31m b"}),
-    ('"description": ["x"]', {"description": ""}),
+    ('"description": ["x"]', {"description": "x"}),
+    ('"description": ["x", "y"]', {"description": ""}),
 ]  # fmt: skip
 
 
@@ -175,7 +216,9 @@ def test_fields_are_read_leniently(text: str, fields: dict[str, object]) -> None
     assert {name: getattr(row, name) for name in fields} == fields
 
 
-@pytest.mark.parametrize("bad", ['""', '"  "', "null", "true", "[1]", '"' + "9" * 129 + '"', "1.5"])
+@pytest.mark.parametrize(
+    "bad", ['""', '"  "', "null", "true", "[1, 2]", "[[1]]", '"' + "9" * 129 + '"', "1.5"]
+)
 def test_what_is_no_id(bad: str) -> None:
     """Blank, too long, or not text or a whole number: no id. 0 is one."""
     body = f'[{{"service_request_id": {bad}}}]'.encode()
