@@ -101,7 +101,8 @@ def read_questions(
     >>> [(q.code, q.required) for q in read_questions(body, "application/json")]
     [('DEPTH', True)]
     """
-    questions = (_question(row) for row in _rows(body, content_type, _ATTRIBUTES, dialect))
+    rows = _rows(body, content_type, _ATTRIBUTES, dialect)
+    questions = (_question(_aliased(row, dialect)) for row in rows)
     return tuple(q for q in questions if q.code)
 
 
@@ -133,7 +134,7 @@ _REQUESTS = _Kind(
 _SERVICES = _Kind(("services", "service"), "service", frozenset({"service_code"}))
 _ATTRIBUTES = _Kind(
     ("service_definition", "attributes", "service_attribute", "attribute"), "attribute",
-    frozenset({"variable", "datatype", "required"}),
+    frozenset({"variable", "datatype", "required", "values"}),
 )  # fmt: skip
 
 
@@ -187,7 +188,7 @@ def _decoded(body: bytes, coding: str) -> str:
 def _checked(rows: list[_Row], known: Collection[str]) -> list[_Row]:
     """`rows`, when they are records; an error list has the shape of a list too."""
     for row in rows:
-        if not set(known) & set(row):
+        if not set(known) & {*row, *map(_standard, row)}:
             raise CityError(f"the city answered with an error: {_said(row)}")
     return rows
 
@@ -195,10 +196,28 @@ def _checked(rows: list[_Row], known: Collection[str]) -> list[_Row]:
 def _aliased(row: _Row, dialect: Dialect) -> _Row:
     """`row` with the city's own names of fields put under those of the standard.
 
+    Names in capitals, with dashes or run together (``serviceRequestId``) need no alias.
     A dotted name reaches into an object, and into the first one of a list or the one of a number.
     """
     found = {ours: _reach(row, theirs) for theirs, ours in dialect.aliases.items()}
-    return {**row, **{name: value for name, value in found.items() if value is not None}}
+    named = {name: value for name, value in found.items() if value is not None}
+    return {**_standardly(row), **row, **named}
+
+
+_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def _standard(name: str) -> str:
+    """A name as the standard would write it.
+
+    >>> [_standard(n) for n in ("serviceRequestId", "SERVICE_CODE", "service-code")]
+    ['service_request_id', 'service_code', 'service_code']
+    """
+    return _BORDER.sub("_", name).lower().replace("-", "_")
+
+
+def _standardly(row: _Row) -> _Row:
+    return {_standard(name): value for name, value in row.items()}
 
 
 def _reach(value: Any, path: str) -> Any:
@@ -255,13 +274,14 @@ def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
     if kind.single == "attribute" and isinstance(value, list) and len(value) == 1:
         inner = value[0]  # [{"service_code": …, "attributes": […]}]
         named = {*wrappers, "service_code"}
-        value = inner if isinstance(inner, dict) and named & set(inner) else value
+        value = inner if isinstance(inner, dict) and named & set(_standardly(inner)) else value
     for name in wrappers:
-        if isinstance(value, dict) and isinstance(value.get(name), dict | list):
-            value = value[name]
-    if kind.single == "attribute" and isinstance(value, dict) and "service_code" in value:
+        inside = {**_standardly(value), **value} if isinstance(value, dict) else {}
+        value = inside[name] if isinstance(inside.get(name), dict | list) else value
+    names = set(_standardly(value)) if isinstance(value, dict) else set()
+    if kind.single == "attribute" and "service_code" in names:
         return []  # a definition that asks nothing still names its service
-    if isinstance(value, dict) and ("errors" in value or "error" in value):
+    if names & {"errors", "error"}:
         raise CityError(f"the city answered with an error: {_said(value)}")
     rows = value if isinstance(value, list) else [value]
     # A list may still name its elements: [{"request": {…}}, …], or [{"request": [{…}, …]}].
@@ -273,7 +293,7 @@ def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
 
 def _named(row: Any, names: Collection[str]) -> list[Any]:
     """What is under the one name of an element, when that is all that it holds."""
-    if isinstance(row, dict) and len(row) == 1 and set(row) <= set(names):
+    if isinstance(row, dict) and len(row) == 1 and set(_standardly(row)) <= set(names):
         (row,) = row.values()
         return row if isinstance(row, list) else [row]
     return [row]
@@ -371,8 +391,8 @@ def _is_empty_list(root: Element, wrappers: Collection[str]) -> bool:
 
 
 def _name(element: Element) -> str:
-    """The element's name without its namespace, with the dashes of some frameworks undone."""
-    return str(element.tag).rpartition("}")[2].lower().replace("-", "_")
+    """The element's name without its namespace, as the standard would write it."""
+    return _standard(str(element.tag).rpartition("}")[2])
 
 
 def _first_text(root: Element, name: str) -> str:
@@ -416,8 +436,9 @@ def _service(row: _Row) -> CityService:
 
 def _question(row: _Row) -> Question:
     values = row.get("values")
-    values = values.get("value") if isinstance(values, dict) else values
-    pairs = [v for v in values if isinstance(v, dict)] if isinstance(values, list) else []
+    values = values.get("value", values) if isinstance(values, dict) else values
+    values = values if isinstance(values, list) else [values]
+    pairs = [_standardly(v) for v in values if isinstance(v, dict)]
     return Question(
         code=_text(_first(row, "code")),
         required=_truth(_first(row, "required")),

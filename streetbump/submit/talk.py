@@ -542,7 +542,8 @@ def _is_passing(reply: Reply, dialect: Dialect) -> bool:
     meaning = means(reply, dialect)
     if reply.failure or reply.status is None or meaning:
         return not meaning or meaning == "retry"
-    return reply.status in {408, 425, 429} or reply.status >= 500
+    # 501 is for good: some servers have no definitions at all.
+    return reply.status in {408, 425, 429} or (reply.status >= 500 and reply.status != 501)
 
 
 def _wait(reply: Reply, now_utc: datetime) -> float | None:

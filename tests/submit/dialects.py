@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -641,8 +641,92 @@ description_max = 140
         return Answer(status, text.encode("latin-1"), JSON)
 
 
+class Capitals(City):
+    """Names in capitals; a list without filters, and no other way to see a request."""
+
+    toml = """
+[channel]
+key_env = "KEY"
+post_body = "json"
+[services.pothole.attributes]
+WHERE = "lane"
+[dialect]
+by_id = "query"
+filters = {}
+wrappers = ["data"]
+"""
+
+    def answer(self, call: Call) -> Answer:
+        path = call.path.removeprefix("/v2/").removesuffix(".json")
+        if path == "services":
+            return as_json([self.loud(s) for s in self.services()])
+        if path == "requests" and call.method == "POST":
+            asked = json.loads(call.body)
+            if asked["api_key"] != "s3cret-key":
+                return as_json({"data": None, "success": False}, 403)
+            return as_json({"data": self.loud(self.add(asked)), "success": True})
+        if path == "requests":
+            return as_json([self.loud(r) for r in self.rows])
+        return Answer(501, "501 Not Implemented", HTML)
+
+    def loud(self, row: Row) -> Row:
+        return {k.upper(): v.upper() if k == "status" else v for k, v in row.items()}
+
+
+class RailsLike(City):
+    """XML whose empty list has another name; 500 for a bad key; the list shows what is open."""
+
+    toml = """
+[channel]
+format = "xml"
+key_env = "KEY"
+fields = { email = "streets@example.org", lon = "{long}" }
+[dialect]
+codes_together = false
+lists = "open"
+wrappers = ["nil_classes"]
+status_words = { pending = "open" }
+[[dialect.answers]]
+status = 500
+text = "api-key"
+means = "key"
+"""
+
+    def answer(self, call: Call) -> Answer:
+        path = call.path.removeprefix("/v2/").removesuffix(".xml")
+        if path == "services":
+            return self.dashed("services", "service", self.services())
+        if path == "requests" and call.method == "POST":
+            return self.create(call)
+        query = call.query if path.startswith("requests/") else {"status": "open", **call.query}
+        rows = self.listed(query) if path == "requests" else self.by_id(path[9:])
+        if path != "requests" and not rows:
+            return self.wrong(404, "record_not_found")
+        return self.dashed("service-requests", "request", rows)
+
+    def create(self, call: Call) -> Answer:
+        if call.args.get("api_key") != "s3cret-key":
+            return self.wrong(500, "api-key is not valid")
+        if "email" not in call.args or "lon" not in call.args:
+            return self.wrong(422, "Validation failed: email")
+        row = self.add(call.args)
+        return self.dashed("request", "", [{"service_request_id": row["service_request_id"]}], 201)
+
+    def wrong(self, status: int, said: str) -> Answer:
+        rows = [{"code": status, "description": said}]
+        return self.dashed("error-messages", "error-message", rows, status)
+
+    def dashed(self, root: str, name: str, rows: list[Row], status: int = 200) -> Answer:
+        if not rows:
+            return Answer(status, '<?xml version="1.0"?><nil-classes type="array"/>', XML)
+        shown = [{k.replace("_", "-"): v for k, v in r.items()} for r in rows]
+        said = as_xml(root, name, shown, status)
+        return replace(said, body=str(said.body).replace("<>", "").replace("</>", ""))
+
+
 FAMILIES: dict[str, type[City]] = {
     "django": DjangoLike, "perl": PerlLike, "php": PhpLike, "drupal": DrupalLike,
     "token": TokenXml, "nested": NestedLists, "go": GoLike, "laravel": LaravelLike,
     "node": NodeLike, "java": JavaLike, "sharp": SharpLike, "by-hand": ByHand,
+    "capitals": Capitals, "rails": RailsLike,
 }  # fmt: skip

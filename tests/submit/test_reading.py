@@ -41,6 +41,10 @@ ONE = [
     (XML_NAMES, "application/xml"),
     (b"<request><service_request_id>17</service_request_id></request>", "text/xml"),
     (b'{"requests": [{"request": [{"service_request_id": [17]}]}]}', "application/json"),
+    (b'{"ServiceRequests": [{"serviceRequestId": 17}]}', "application/json"),
+    (b'[{"SERVICE_REQUEST_ID": 17, "STATUS": ""}]', "application/json"),
+    (b"<ServiceRequests><Request><ServiceRequestId>17</ServiceRequestId></Request>"
+     b"</ServiceRequests>", "text/xml"),
     (b'[{"service_request_id": 17.0, "service_code": 001, "a": "01, ]",},\n]', "application/json"),
     (b'[{"service_request_id": 17, "description": "two\nlines"}]', "application/json"),
     ('[{"service_request_id": 17}]'.encode("utf-16"), "application/json; charset=utf-16"),
@@ -174,6 +178,26 @@ def test_latin_1_is_read_as_it_is_labelled_or_guessed() -> None:
         assert row.name == "Schlaglöcher €"
     (row,) = read_services(body.replace("€", "").encode("latin-1"), "application/json")
     assert row.name == "Schlaglöcher"
+
+
+def test_capitals_need_no_alias() -> None:
+    """Names in capitals or run together are those of the standard, in lists and in questions."""
+    body = b'[{"SERVICE_CODE": 7, "ATTRIBUTES": [{"CODE": "D", "REQUIRED": true, "VARIABLE": true, \
+"VALUES": [{"KEY": 790, "NAME": "deep"}]}]}]'
+    (question,) = read_questions(body, "application/json")
+    assert (question.code, question.required, question.values) == ("D", True, (("790", "deep"),))
+    (service,) = read_services(b'[{"serviceCode": "7", "serviceName": "Pothole"}]', "")
+    assert (service.code, service.name) == ("7", "Pothole")
+    assert read_questions(b'{"serviceCode": "7", "attributes": null}', "") == ()
+
+
+@pytest.mark.parametrize("values", ['{"value": {"key": 1, "name": "x"}}', '{"key": 1, "name": "x"}',
+                                    '{"value": [{"key": 1, "name": "x"}]}'])  # fmt: skip
+def test_the_one_choice_of_a_question(values: str) -> None:
+    """A converter from XML writes a list of one as that one: it is still the only choice."""
+    body = f'{{"service_code": 1, "attributes": [{{"code": "D", "values": {values}}}]}}'
+    (question,) = read_questions(body.encode(), "")
+    assert question.values == (("1", "x"),)
 
 
 def test_an_alias_reaches_into_a_list_by_number() -> None:
