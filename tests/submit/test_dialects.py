@@ -38,6 +38,7 @@ from streetbump.submit.talk import (
 from tests.conftest import Workshop, import_inventory, take_in
 from tests.submit.dialects import (
     FAMILIES,
+    HTML_PAGE,
     Answer,
     City,
     DjangoLike,
@@ -164,6 +165,30 @@ def test_profile_alone_drives_the_city(any_town: Town, request_for: For) -> None
     assert not is_open(status.row, any_town.profile.dialect)
     assert any_town.look_up(request).state is S.ACKED
     assert len(any_town.city.ours()) == 1
+
+
+def test_a_lost_answer_is_found_and_a_neighbour_covers(any_town: Town, request_for: For) -> None:
+    """Taken, but the answer was lost: found by its reference. Somebody else's there: no second."""
+    city, request = any_town.city, request_for(any_town.profile)
+    told = city.answer
+    city.answer = lambda call: (  # type: ignore[method-assign]
+        (told(call), Answer(502, HTML_PAGE, "text/html"))[1] if call.method == "POST"
+        else told(call)
+    )  # fmt: skip
+    assert any_town.send(request).state is S.UNKNOWN
+    assert any_town.look_up(request).state is S.ACKED
+    assert len(city.ours()) == len([c for c in city.heard if c.method == "POST"]) == 1
+    city.rows.remove(city.ours()[0])
+    assert any_town.look_up(request, hours=25).state is S.HELD
+    theirs = city.add({"service_code": city.code, "description": "a hole", "lat": request.lat_deg,
+                       "long": request.lon_deg + 0.00005})  # fmt: skip
+    seen = any_town.existing(request)
+    assert seen.found is not None, seen.why
+    assert (seen.ours, seen.certain) == (False, True)
+    assert seen.found.request_id == str(theirs["service_request_id"])
+    theirs["status"] = "closed"
+    after = any_town.existing(request)
+    assert (after.found, after.certain) == (None, True), after.why
 
 
 def test_key_is_in_no_address_and_no_reply(any_town: Town, request_for: For) -> None:
