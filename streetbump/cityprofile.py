@@ -336,7 +336,7 @@ class Dialect(_Checked, frozen=True):
     status_values: dict[Literal["open", "closed"], Text] = {}  # instead of the words themselves
     codes_together: bool = True  # service_code=A,B; else one call for each code
     lists: Literal["all", "open"] = "all"  # what a list without a status filter shows
-    date_style: Literal["z", "offset", "naive", "date"] = "z"  # of the date filters
+    date_style: Literal["z", "offset", "naive", "sql", "date"] = "z"  # of the date filters
     decimals: Annotated[int, Meta(ge=4, le=9)] = 6  # of degrees
     page: str = ""  # name of the argument for the page number; empty: no paging
     page_by: Literal["page", "row"] = "page"  # it counts pages, or the rows to leave out

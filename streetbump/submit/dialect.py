@@ -161,8 +161,8 @@ def stamp(when: datetime, *, style: str, zone: ZoneInfo) -> str:
     when : datetime
         With a zone.
     style : str
-        ``z`` (UTC), ``offset`` and ``naive`` (the city's clock with and without its offset), or
-        ``date``.
+        ``z`` (UTC), ``offset`` and ``naive`` (the city's clock with and without its offset),
+        ``sql`` (as naive, with a blank for the T), or ``date``.
     zone : ZoneInfo
         The city's.
 
@@ -171,13 +171,16 @@ def stamp(when: datetime, *, style: str, zone: ZoneInfo) -> str:
     ['2026-03-01T12:00:00Z', '2026-03-01T13:00:00+01:00']
     >>> [stamp(noon, style=s, zone=ZoneInfo("Europe/Berlin")) for s in ("naive", "date")]
     ['2026-03-01T13:00:00', '2026-03-01']
+    >>> stamp(noon, style="sql", zone=ZoneInfo("UTC"))
+    '2026-03-01 12:00:00'
     """
     if style == "z":
         return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     local = when.astimezone(zone).replace(microsecond=0)
     if style == "date":
         return local.date().isoformat()
-    return (local if style == "offset" else local.replace(tzinfo=None)).isoformat()
+    shown = local if style == "offset" else local.replace(tzinfo=None)
+    return shown.isoformat(sep=" " if style == "sql" else "T")
 
 
 def form(pairs: Sequence[tuple[str, str]]) -> bytes:

@@ -280,6 +280,9 @@ class _Probe:
         none = self._none("list", reply, problem)
         if none is not None:
             return none
+        if reply.failure == "too_large":
+            line = ("limits", "body_limit_bytes = 16777216")
+            return Finding("list", "fails", f"{problem}: its pages, or a higher limit", (line,))
         week = Wanted(since=self.now_utc - 7 * _DAY, until=self.now_utc + _DAY)
         self._rows = self._asked(self.profile, week)[1]
         if self._rows:
@@ -343,16 +346,16 @@ class _Probe:
         for name, (wanted, keeps, fits) in self._trials().items():
             if name not in dialect.filters:
                 continue
-            count = sum(map(fits, self._rows))
-            problem, rows = self._tried(self.profile, wanted, count)
+            sure = [r.request_id or r.token for r in self._rows if fits(r)]
+            problem, rows = self._tried(self.profile, wanted, sure)
             if problem and name in {"start_date", "end_date"}:
-                others = (self._styled(style) for style in ("offset", "naive", "date"))
-                other = next((p for p in others if not self._tried(p, wanted, count)[0]), None)
+                others = (self._styled(style) for style in ("offset", "naive", "sql", "date"))
+                other = next((p for p in others if not self._tried(p, wanted, sure)[0]), None)
                 if other is not None:
                     self.profile = other
                     mend = (("dialect", f'date_style = "{other.dialect.date_style}"'),)
                     yield Finding(f"filter {name}", "deviates", problem, mend)
-                    problem, rows = self._tried(other, wanted, count)
+                    problem, rows = self._tried(other, wanted, sure)
             if problem:
                 bad.append(name)
                 yield Finding(f"filter {name}", "deviates", problem)
@@ -422,14 +425,20 @@ class _Probe:
         return ("", ()) if means(reply, profile.dialect) == "none" else _read(reply, profile)
 
     def _tried(
-        self, profile: CityProfile, wanted: Wanted, sure: int
+        self, profile: CityProfile, wanted: Wanted, sure: Sequence[str | None]
     ) -> tuple[str, tuple[CityRequest, ...]]:
-        """The answer to a filter; an empty one is a problem where listed requests fit it."""
+        """The answer to a filter; a problem where it lacks listed requests that fit."""
         problem, rows = self._asked(profile, wanted)
+        limit = profile.limits.page_limit
+        full = len(rows) >= limit if limit else len(rows) in PAGE_SIZES
+        missing = set(sure) - {r.request_id or r.token for r in rows}
         if problem:
             return f"refused: {problem}", rows
         if sure and not rows:
-            return f"nothing came back, though {sure} listed requests fit it", rows
+            return f"nothing came back, though {len(sure)} listed requests fit it", rows
+        if missing and not full:
+            said = f"{len(missing)} of {len(sure)} listed requests that fit it did not come back"
+            return said, rows
         return "", rows
 
     def _styled(self, style: str) -> CityProfile:

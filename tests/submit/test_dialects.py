@@ -270,6 +270,29 @@ def test_doctor_is_not_content_with_an_empty_answer(town: Callable[..., Town]) -
     assert {f.state for f in again if f.asked.startswith("filter ")} == {"ok"}
 
 
+class Sqlite(Plain):
+    """Compares dates as text, its own with a blank: a day is half lost to what asks with a T."""
+
+    def add(self, args: Any, *, when: str = "", status: str = "open") -> Any:
+        row = super().add(args, when=when, status=status)
+        row["requested_datetime"] = row["requested_datetime"].replace("T", " ")[:19]
+        return row
+
+
+def test_doctor_misses_what_a_filter_leaves_out(town: Callable[..., Town]) -> None:
+    """A filter that keeps some requests and loses one that fits is not kept to."""
+    city = Sqlite()
+    city.rows.clear()
+    for day in (1, 2, 3):
+        city.add({"service_code": "7", "lat": 1.0, "long": 2.0}, when=f"2026-09-0{day}T12:00:00Z")
+    text = "[dialect]\nzone_of_naive = true\n"
+    found = findings(town(city, text))
+    assert 'date_style = "sql"' in mended(found)
+    assert "1 of 2 listed requests that fit it did not come back" in [f.said for f in found]
+    again = findings(town(city, text, mended(found)))
+    assert {f.state for f in again if f.asked.startswith("filter ")} <= {"ok", "note"}
+
+
 # -------------------------------------------------------------------------- the eleven rules
 
 
@@ -438,7 +461,8 @@ def test_rule_7_numbers_are_plain_and_dates_whole(
     town: Callable[..., Town], request_for: For
 ) -> None:
     """Degrees without exponents, moments in whole seconds, in the style of the city."""
-    styles = {"z": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "date": r"\d{4}-\d\d-\d\d",
+    styles = {"sql": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
+              "z": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "date": r"\d{4}-\d\d-\d\d",
               "naive": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d",
               "offset": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"}  # fmt: skip
     for style, pattern in styles.items():
