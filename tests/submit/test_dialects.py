@@ -270,6 +270,16 @@ def test_doctor_is_not_content_with_an_empty_answer(town: Callable[..., Town]) -
     assert {f.state for f in again if f.asked.startswith("filter ")} == {"ok"}
 
 
+def test_doctor_knows_a_list_that_is_too_long(town: Callable[..., Town]) -> None:
+    """A list beyond the limit on a reply: the limit is named, and with it the list is read."""
+    city = Plain()
+    for number in range(3000):
+        city.add({"service_code": "9", "lat": 20.0, "long": number / 100, "description": "x" * 200})
+    found = findings(town(city))
+    assert "body_limit_bytes = 16777216" in mended(found)
+    assert [f for f in findings(town(city, mended(found))) if f.state == "fails"] == []
+
+
 class Sqlite(Plain):
     """Compares dates as text, its own with a blank: a day is half lost to what asks with a T."""
 

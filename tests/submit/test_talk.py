@@ -10,7 +10,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from streetbump.cityprofile import CityProfile, ServiceCode
+from streetbump.cityprofile import Answer, CityProfile, ServiceCode
 from streetbump.model import JoltClass, Receipt, Reply, RequestState, ServiceRequest
 from streetbump.submit.georeport import GeoReport
 from streetbump.submit.sandbox import TROUBLES, FaultName, Faults, Sandbox
@@ -346,3 +346,39 @@ def test_read_back_corrects_a_false_ack(city: Make, request_for: For) -> None:
     assert confirm(Fake(request=ok([row(5)])), request, profile, ack).state is S.UNKNOWN
     token = replace(ack, state=S.TOKEN)
     assert confirm(Fake(), request, profile, token) == token
+
+
+NOTHING = [
+    (Reply(200, b" null\n", {}), True),
+    (Reply(200, b"NULL", {}), True),
+    (Reply(204, b"", {}), True),
+    (Reply(200, b"", {}), False),
+    (Reply(200, b'{"error": null, "message": "no database"}', {}), False),
+    (Reply(500, b"null", {}), False),
+    (Reply(200, b"", {}, "truncated"), False),
+]
+
+
+@pytest.mark.parametrize(("said", "certain"), NOTHING, ids=lambda v: str(v)[:60])
+def test_a_success_is_nothing_by_its_whole_body_alone(
+    city: Make, request_for: For, now: datetime, said: Reply, certain: bool
+) -> None:
+    """`null` and 204 are an empty list where the profile says so; what holds the word is not."""
+    answers = (Answer(status=200, text="null", means="none"), Answer(status=204, means="none"))
+    profile = city(answers=answers)
+    fake = Fake(requests=said, request=said)
+    found = find_existing(fake, request_for(profile), profile, now_utc=now)
+    assert (found.found, found.certain) == (None, certain)
+    assert read_status(fake, "7", profile).gone == certain
+    assert not find_existing(fake, request_for(city()), city(), now_utc=now).certain
+
+
+@pytest.mark.parametrize(("status", "fine", "again"), [(501, True, False), (503, False, True)])
+def test_a_definition_that_is_not_to_be_had(
+    city: Make, now: datetime, status: int, fine: bool, again: bool
+) -> None:
+    """A server without definitions (501) is sent to unchecked; one that is away is waited for."""
+    listed = {"service_code": "POTHOLE", "service_name": "Pothole", "metadata": True}
+    fake = Fake(services=ok([listed]), service=Reply(status, b"Not Implemented", {}))
+    check = check_service(fake, city(), "pothole", now_utc=now)
+    assert (check.ok, check.try_again) == (fine, again)
