@@ -303,14 +303,17 @@ class Answer(_Checked, frozen=True):
 
     status: Annotated[int, Meta(ge=200, le=599)]
     means: Literal["retry", "refused", "key", "none"]
-    text: str = ""  # only where the body holds this, in capitals or not; of a 2xx: is this
+    text: str = ""  # only where the body holds this, in capitals or not
 
     def conflicts(self) -> Iterator[str]:
-        """No answer may be read as "nothing there" by its status alone, but for 204."""
-        if self.means == "none" and not self.text and self.status != 204:
-            yield "text: an empty list must be told from an error by its text"
-        if self.status < 400 and (self.means != "none" or self.status >= 300):
-            yield "status: 400 to 599; or 2xx for means = none"
+        """No list is empty and no success is none by its status alone, but for a 204."""
+        if 300 <= self.status < 400:
+            yield "status: a redirect stops sending, whatever it says"
+        if not self.text and (self.means, self.status) != ("none", 204):
+            if self.means == "none":
+                yield "text: an empty list must be told from an error by its text"
+            elif self.status < 300:
+                yield "text: a success that took nothing must be told by its text"
 
 
 StatusWord = Literal["open", "closed", "duplicate", "referred"]

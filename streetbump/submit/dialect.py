@@ -196,8 +196,8 @@ def form(pairs: Sequence[tuple[str, str]]) -> bytes:
 def json_body(pairs: Sequence[tuple[str, str]]) -> bytes:
     """The same arguments as a JSON object: brackets nest, `lat` and `long` are numbers.
 
-    >>> json_body([("lat", "1.50"), ("attribute[A]", "x"), ("at[long]", "1.50"), ("b[]", "y")])
-    b'{"lat": 1.5, "attribute": {"A": "x"}, "at": {"long": 1.5}, "b": ["y"]}'
+    >>> json_body([("lat", "1.50"), ("attribute[A]", "x"), ("b[]", "y"), ("c", "z"), ("c", "z")])
+    b'{"lat": 1.5, "attribute": {"A": "x"}, "b": ["y"], "c": ["z", "z"]}'
     """
     whole: dict[str, Any] = {}
     places = {value for name, value in pairs if name in {"lat", "long"}}
@@ -211,5 +211,7 @@ def json_body(pairs: Sequence[tuple[str, str]]) -> bytes:
                 inside, last, many = whole, name, False
                 break
         said = float(value) if value in places else value
-        inside[last] = [*inside.get(last, []), said] if many else said
+        before = inside.get(last, [])
+        before = before if isinstance(before, list) else [before]
+        inside[last] = [*before, said] if many or before else said
     return json.dumps(whole).encode()

@@ -23,7 +23,8 @@ other 4xx                             refused
 ====================================  ============================================================
 
 What the profile's dialect says of an answer (`dialect.answers`) comes before this table: some
-cities say 400 for a fault that passes, others 500 for a key that is missing.
+cities say 400 for a fault that passes, others 500, or 200, for a key that is missing. Of a 2xx it
+counts only where the body holds no request.
 """
 
 from __future__ import annotations
@@ -76,11 +77,14 @@ def outcome(
     if reply.status is None:
         return Receipt(RequestState.UNKNOWN, note=f"no answer: {reply.failure} {reply.detail}")
     meaning = means(reply, profile.dialect)
+    taken = 200 <= reply.status < 300
+    if taken and (reply.failure or meaning == "none" or _holds_requests(reply, profile)):
+        meaning = ""
     if meaning == "retry" or (not meaning and reply.status == 429):
         wait = retry_after_s(reply.headers.get("retry-after", ""), now_utc=now_utc)
         note = f"the city asks for patience ({reply.status}): {what_it_says(reply)}"
         return Receipt(RequestState.SAFE_RETRY, retry_after_s=wait, note=note)
-    if not 200 <= reply.status < 300:
+    if meaning or not taken:
         return _not_success(reply, meaning)
     if profile.dialect.success_statuses and reply.status not in profile.dialect.success_statuses:
         return _unknown(f"{reply.status} is not how this city says that it took a request")
@@ -92,7 +96,7 @@ def outcome(
 def means(reply: Reply, dialect: Dialect) -> str:
     """What an answer means by the profile: retry, refused, key, none; empty: not said.
 
-    An error is known by a part of its text, a success by the whole.
+    A part of the text is enough, but for a success that means an empty list: it holds no more.
 
     >>> from streetbump.cityprofile import Answer
     >>> said = Answer(status=400, text="deadlock", means="retry")
@@ -101,7 +105,17 @@ def means(reply: Reply, dialect: Dialect) -> str:
     """
     body = reply.body.decode("utf-8", "replace").casefold().strip()
     known = ((a, a.text.casefold().strip()) for a in dialect.answers if a.status == reply.status)
-    return next((a.means for a, t in known if (t in body if a.status >= 400 else t == body)), "")
+    whole = 200 <= (reply.status or 0) < 300
+    fits = (a.means for a, text in known
+            if (text == body if whole and a.means == "none" else text in body))  # fmt: skip
+    return next(fits, "")
+
+
+def _holds_requests(reply: Reply, profile: CityProfile) -> bool:
+    try:
+        return bool(rows_of(reply, profile))
+    except CityError:
+        return False
 
 
 def _unknown(note: str) -> Receipt:

@@ -388,7 +388,9 @@ class _Probe:
         """A question for each filter, what all rows of an honest answer are, what must be in it."""
         dialect = self.profile.dialect
         codes = Counter(r.service_code for r in self._rows if r.service_code)
-        code = min(codes, key=lambda c: (codes[c], c)) if codes else self._own_code()
+        own = self._own_code()
+        rarest = min(codes, key=lambda c: (codes[c], c), default=own)
+        code = own if 0 < codes[own] < len(self._rows) else rarest
         times = sorted(r.requested_utc for r in self._rows if r.requested_utc)
         middle = datetime.fromisoformat(times[len(times) // 2]) if times else self.now_utc
         at, before, after = (_zulu(middle + d) for d in (0 * _DAY, -_DAY, _DAY))

@@ -484,8 +484,8 @@ def _id(value: Any) -> str | None:
 def _degrees(value: Any, limit: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    try:
-        number = float(value)
+    try:  # a comma cannot part thousands here
+        number = float(value.replace(",", ".") if isinstance(value, str) else value)
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and abs(number) <= limit else None

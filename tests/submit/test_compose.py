@@ -201,7 +201,7 @@ FACTS = st.fixed_dictionaries(
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=FACTS, limit=st.sampled_from([250, 300, 1000]))
+@given(changes=FACTS, limit=st.sampled_from([100, 250, 300, 1000]))
 def test_text_is_public_and_keeps_its_reference(
     place: Place, city: Make, changes: dict[str, object], limit: int
 ) -> None:

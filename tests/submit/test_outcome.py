@@ -113,6 +113,30 @@ def test_profile_may_list_503_as_safe(city: Make, request_for: For) -> None:
     assert (receipt.state, receipt.retry_after_s) == (S.SAFE_RETRY, 90.0)
 
 
+TOOK_NOTHING = [
+    ('{"success": false, "message": "Invalid key"}', S.SAFE_RETRY, True),
+    ('[{"code": 403, "description": "invalid key"}]', S.SAFE_RETRY, True),
+    ('{"success": false, "message": "too busy"}', S.SAFE_RETRY, False),
+    ('{"success": false, "message": "outside the city"}', S.REFUSED, False),
+    ('{"success": false, "message": "who knows"}', S.UNKNOWN, False),
+    ('[{"service_request_id": 7, "service_notice": "too busy? invalid key"}]', S.ACKED, False),
+    ("[]", S.UNKNOWN, False),
+]
+
+
+@pytest.mark.parametrize(("body", "state", "stops"), TOOK_NOTHING)
+def test_a_success_that_took_nothing_is_what_the_profile_calls_it(
+    city: Make, request_for: For, body: str, state: S, stops: bool
+) -> None:
+    """200 with an error in it: by its text, where no request is in it; else it stays unclear."""
+    said = {"invalid key": "key", "too busy": "retry", "outside": "refused"}
+    answers = tuple(Answer(status=200, text=t, means=m) for t, m in said.items())  # type: ignore[arg-type]
+    profile = city(answers=answers)
+    receipt = receipt_of(profile, request_for(profile), reply(200, body))
+    assert (receipt.state, receipt.open_breaker) == (state, stops)
+    assert receipt_of(city(), request_for(city()), reply(200, body)).state in {S.UNKNOWN, S.ACKED}
+
+
 WAITS = [
     ("120", 120.0), ("0", 1.0), ("-5", 1.0), ("1000000000", 86_400.0), ("9" * 400, 86_400.0),
     ("", 60.0), ("soon", 60.0), ("1.5", 60.0), ("１２", 60.0), ("nan", 60.0),

@@ -217,6 +217,7 @@ FIELDS = [
     ('"lat": "42.5", "long": -71', {"lat_deg": 42.5, "lon_deg": -71.0}),
     ('"lat": "", "long": null', {"lat_deg": None, "lon_deg": None}),
     ('"lat": 91, "long": "nan"', {"lat_deg": None, "lon_deg": None}),
+    ('"lat": "42,5", "long": "-7,1,0"', {"lat_deg": 42.5, "lon_deg": None}),
     ('"latitude": 1, "lng": 2', {"lat_deg": 1.0, "lon_deg": 2.0}),
     ('"status": "Closed"', {"status": "closed"}),
     ('"status_note": "done"', {"status_notes": "done"}),
