@@ -378,7 +378,17 @@ def _undo(body: bytes, coding: str, limit: int) -> bytes | None:
         return body
     if coding not in {"gzip", "x-gzip", "deflate"}:
         return None
-    undo = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its head
+    head = zlib.MAX_WBITS | 32  # gzip or zlib, by its head
+    try:
+        return _inflated(body, head, limit)
+    except zlib.error:
+        if coding != "deflate":
+            raise
+        return _inflated(body, -zlib.MAX_WBITS, limit)  # many send it without its head
+
+
+def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
+    undo = zlib.decompressobj(wbits=wbits)
     plain = undo.decompress(body, limit + 1)
     if not undo.eof and len(plain) <= limit:
         raise zlib.error("cut short")
