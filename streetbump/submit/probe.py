@@ -35,7 +35,7 @@ from streetbump.model import (
 )
 from streetbump.submit.compose import compose, marker
 from streetbump.submit.dialect import Wanted, list_arguments, page_arguments, post_url
-from streetbump.submit.outcome import means, rows_of, status_of, what_it_says
+from streetbump.submit.outcome import is_open, means, rows_of, status_of, what_it_says
 from streetbump.submit.plan import PlaceFacts
 from streetbump.submit.reading import Question, fields_of, read_questions, read_services
 from streetbump.submit.routing import City, middle
@@ -348,6 +348,8 @@ class _Probe:
                 continue
             sure = [r.request_id or r.token for r in self._rows if fits(r)]
             problem, rows = self._tried(self.profile, wanted, sure)
+            if name == "status":
+                problem = problem or self._lost_by_open()
             if problem and name in {"start_date", "end_date"}:
                 others = (self._styled(style) for style in ("offset", "naive", "sql", "date"))
                 other = next((p for p in others if not self._tried(p, wanted, sure)[0]), None)
@@ -371,6 +373,18 @@ class _Probe:
             self.profile = _with_dialect(self.profile, filters=kept)
             said = f"left without {', '.join(bad)}: rows are filtered again here in any case"
             yield Finding("filters", "deviates", said, (_filters_line(kept),))
+
+    def _lost_by_open(self) -> str:
+        """What asking for open requests leaves out: a city may have another word for them."""
+        dialect = self.profile.dialect
+        wanted = Wanted(status="open")
+        sure = [r.request_id or r.token for r in self._rows if status_of(r, dialect) == "open"]
+        problem, rows = self._tried(self.profile, wanted, sure)
+        maybe = [r for r in self._rows if r.status and is_open(r, dialect)]
+        if maybe and not (problem or rows):
+            asked = list_arguments(self.profile, wanted)[dialect.filters["status"]]
+            return f"nothing came back for {asked!r}, though {len(maybe)} listed may be open"
+        return problem
 
     def _empty(self) -> Iterator[Finding]:
         """How the city says that there is nothing: asked for a day before there was any city."""
@@ -450,8 +464,6 @@ class _Probe:
 
     def search(self) -> Iterator[Finding]:
         """The search for an open request nearby, just as it comes before each request."""
-        if not self.profile.services:
-            return
         asked = "search before sending"
         found = self._found(self.profile)
         if found.certain:
@@ -539,8 +551,10 @@ def _wrapped(
         value = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, RecursionError):
         return
-    lists = [k for k, v in value.items() if isinstance(v, list)] if isinstance(value, dict) else []
-    for name in lists:
+    for name in profile.dialect.wrappers:
+        value = value[name] if isinstance(value, dict) and name in value else value
+    inside = value if isinstance(value, dict) else {}
+    for name in [k for k, v in inside.items() if isinstance(v, list | dict)][:3]:
         if re.fullmatch(r"[A-Za-z_]\w{0,79}", name):
             wrappers = (*profile.dialect.wrappers, name)
             names = ", ".join(map(_quoted, wrappers))

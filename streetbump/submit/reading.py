@@ -273,15 +273,15 @@ def _unwrapped(value: Any, kind: _Kind, wrappers: Collection[str]) -> list[_Row]
     """
     if kind.single == "attribute" and isinstance(value, list) and len(value) == 1:
         inner = value[0]  # [{"service_code": …, "attributes": […]}]
-        named = {*wrappers, "service_code"}
-        value = inner if isinstance(inner, dict) and named & set(_standardly(inner)) else value
+        hints = {*wrappers, "service_code"}
+        value = inner if isinstance(inner, dict) and hints & set(_standardly(inner)) else value
     for name in wrappers:
         inside = {**_standardly(value), **value} if isinstance(value, dict) else {}
         value = inside[name] if isinstance(inside.get(name), dict | list) else value
-    names = set(_standardly(value)) if isinstance(value, dict) else set()
-    if kind.single == "attribute" and "service_code" in names:
+    named = _standardly(value) if isinstance(value, dict) else {}
+    if kind.single == "attribute" and "service_code" in named:
         return []  # a definition that asks nothing still names its service
-    if names & {"errors", "error"}:
+    if named.get("errors") or named.get("error"):
         raise CityError(f"the city answered with an error: {_said(value)}")
     rows = value if isinstance(value, list) else [value]
     # A list may still name its elements: [{"request": {…}}, …], or [{"request": [{…}, …]}].

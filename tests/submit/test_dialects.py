@@ -5,6 +5,7 @@ The first half are the client's eleven rules, one test each by number; the secon
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import tomllib
@@ -278,6 +279,53 @@ def test_doctor_knows_a_list_that_is_too_long(town: Callable[..., Town]) -> None
     found = findings(town(city))
     assert "body_limit_bytes = 16777216" in mended(found)
     assert [f for f in findings(town(city, mended(found))) if f.state == "fails"] == []
+
+
+class OwnWords(Plain):
+    """Knows no "open": what is so is new, and a filter that it does not know finds nothing."""
+
+    def add(self, args: Any, *, when: str = "", status: str = "open") -> Any:
+        return super().add(args, when=when, status={"open": "new"}.get(status, status))
+
+
+def test_doctor_sees_that_open_has_another_word(
+    town: Callable[..., Town], request_for: For
+) -> None:
+    """An empty answer to "open" would hide every duplicate: the filter goes, or gets its word."""
+    city = OwnWords()
+    one = town(city)
+    request = request_for(one.profile)
+    city.add({"service_code": "7", "lat": request.lat_deg, "long": request.lon_deg})
+    found = findings(one)
+    assert "nothing came back for 'open', though 3 listed may be open" in [f.said for f in found]
+    mends = (
+        mended(found),
+        "[dialect]\nstatus_values = { open = 'new' }\nstatus_words = { new = 'open' }",
+    )
+    for text in mends:
+        again = town(city, text)
+        assert [f for f in findings(again) if f.asked.startswith("filter s") and f.mend] == []
+        assert again.existing(request).found is not None
+
+
+class Wrapped(Plain):
+    """Puts a list into an object in an object, beside one that tells how it went."""
+
+    def answer(self, call: Any) -> Any:
+        said = super().answer(call)
+        name = "services" if "services" in call.path else "items"
+        body = {"meta": {"ok": True}, "data": {name: json.loads(said.body)}}
+        return said if call.method == "POST" else replace(said, body=json.dumps(body))
+
+
+def test_doctor_finds_wrappers(town: Callable[..., Town], request_for: For) -> None:
+    """What stands around a list is found and named, one name after the other."""
+    city = Wrapped()
+    text = mended(findings(town(city)))
+    one = town(city, text)
+    assert 'wrappers = ["data", "items"]' in text
+    assert [f for f in findings(one) if f.state == "fails"] == []
+    assert one.existing(request_for(one.profile)).certain
 
 
 class Sqlite(Plain):

@@ -41,6 +41,7 @@ ONE = [
     (XML_NAMES, "application/xml"),
     (b"<request><service_request_id>17</service_request_id></request>", "text/xml"),
     (b'{"requests": [{"request": [{"service_request_id": [17]}]}]}', "application/json"),
+    (b'{"error": null, "errors": [], "service_request_id": 17}', "application/json"),
     (b'{"ServiceRequests": [{"serviceRequestId": 17}]}', "application/json"),
     (b'[{"SERVICE_REQUEST_ID": 17, "STATUS": ""}]', "application/json"),
     (b"<ServiceRequests><Request><ServiceRequestId>17</ServiceRequestId></Request>"
@@ -101,6 +102,9 @@ UNREADABLE = [
     (b'<?xml version="1.0" encoding="klingon"?><service_requests/>', "text/xml"),
     (b'[{"code": 404, "description": "jurisdiction_id was not found"}]', "application/json"),
     (b'{"errors": [{"code": 400, "description": "no"}]}', "application/json"),
+    (b'{"service_request_id": 17, "error": "not stored"}', "application/json"),
+    (b'{"errors": []}', "application/json"),
+    (b'{"error": null}', "application/json"),
     (b'{"error": {"code": 400, "message": "no"}}', "application/json"),
     (b"<errors><error><code>404</code><description>no</description></error></errors>", "text/xml"),
     (b'<!DOCTYPE a [<!ENTITY b "c">]><service_requests/>', "text/xml"),
