@@ -103,6 +103,9 @@ class City:
     def by_id(self, text: str) -> list[Row]:
         return [r for r in self.rows if str(r["service_request_id"]) == text]
 
+    def asked_for(self, path: str, query: dict[str, str]) -> list[Row]:
+        return self.listed(query) if path == "requests" else self.by_id(path[9:])
+
     def services(self) -> list[Row]:
         return [
             {"service_code": "9", "service_name": "Graffiti", "metadata": False},
@@ -319,7 +322,7 @@ page_limit = 2
         if path == "requests" and call.method == "POST":
             row = self.add(call.args)
             return as_json({"service_requests": {"request": self.shown(row)}}, 201)
-        rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+        rows = self.asked_for(path, call.query)
         page, limit = int(call.query.get("page", 0)), int(call.query.get("limit", 25))
         rows = rows[page * limit : (page + 1) * limit]
         if not rows:
@@ -362,7 +365,7 @@ jurisdiction_in = "query"
                 return as_xml("errors", "error", [{"code": 404, "description": "not yet"}], 404)
             named = {"token": path[7:], "service_request_id": len(self.rows)}
             return as_xml("service_requests", "request", [named])
-        rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+        rows = self.asked_for(path, call.query)
         return as_xml("service_requests", "request", rows, 200)
 
 
@@ -384,7 +387,7 @@ jurisdiction_in = "both"
         if path == "requests" and call.method == "POST":
             rows = [self.add(call.args)]
         else:
-            rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+            rows = self.asked_for(path, call.query)
         return as_json({"requests": [{"request": [self.alone(r) for r in rows]}]})
 
     def alone(self, row: Row) -> Row:
@@ -594,7 +597,7 @@ lookback_days = 30
         if since and until and self.days(since, until) > 31:
             said = [{"code": 400, "description": "The range of dates is too long."}]
             return self.marked("errors", "error", said, 400)
-        rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+        rows = self.asked_for(path, call.query)
         if path != "requests" and not rows:
             return self.marked("errors", "error", [{"code": 404, "description": "not found"}], 404)
         return self.marked("service_requests", "request", rows)
@@ -632,7 +635,7 @@ description_max = 140
             if len(call.args["description"]) > 140:
                 return self.written([{"code": 400, "description": "zu lang"}], 400)
             return self.written([{"service_request_id": self.add(call.args)["service_request_id"]}])
-        rows = self.listed(call.query) if path == "requests" else self.by_id(path[9:])
+        rows = self.asked_for(path, call.query)
         return self.written(rows) if rows else Answer(204, "")
 
     def written(self, rows: list[Row], status: int = 200) -> Answer:
