@@ -49,13 +49,16 @@ def channel_of(profile: CityProfile) -> GeoReportChannel:
 def read_url(profile: CityProfile, parts: Sequence[str], arguments: Pairs) -> str:
     """The address of a read, its arguments percent-encoded, empty ones left out.
 
+    What a call asks for itself comes before what the profile asks for with each read.
+
     >>> from streetbump.cityprofile import shipped_city
     >>> read_url(shipped_city("sandbox"), ["services", "a:b/c"], [("x", "")])
     'http://127.0.0.1:8311/services/a%3Ab%2Fc.json'
     """
     channel = channel_of(profile)
-    fixed = [("jurisdiction_id", channel.jurisdiction_id), *profile.dialect.read_arguments.items()]
-    return _url(channel, profile.dialect, parts, [*fixed, *arguments], channel.format)
+    fixed = {"jurisdiction_id": channel.jurisdiction_id, **profile.dialect.read_arguments}
+    query = {**fixed, **dict(arguments)}
+    return _url(channel, profile.dialect, parts, list(query.items()), channel.format)
 
 
 def post_url(profile: CityProfile) -> str:

@@ -21,7 +21,7 @@ import pytest
 from streetbump import runtime
 from streetbump.cityprofile import CityProfile, city_of
 from streetbump.model import Receipt, Reply, RequestState, ServiceRequest
-from streetbump.submit.dialect import Wanted, list_arguments
+from streetbump.submit.dialect import Wanted, list_arguments, read_url
 from streetbump.submit.georeport import GeoReport
 from streetbump.submit.outcome import is_open, rows_of, status_of
 from streetbump.submit.probe import Finding, mended, probe
@@ -637,6 +637,18 @@ by_id = "query"
     assert (seen.certain, seen.why) == (True, "the city ignored the filter lat")
     read_status(one.client, "1", one.profile)
     assert one.city.heard[-1].query == {"service_request_id": "1"}
+
+
+def test_rule_9_the_place_of_a_search_goes_before_that_of_the_profile() -> None:
+    """A city whose service list is that of a place is asked with one, and a list with its own."""
+    city = Plain()
+    city.url = "http://127.0.0.1/"
+    text = "[dialect]\nread_arguments = { lat = '1', long = '2' }\n"
+    profile = profile_of(city, text, "[dialect]\nfilters = { lat = 'lat', long = 'long' }\n")
+    around = list_arguments(profile, Wanted(lat_deg=42.5, lon_deg=-71.0))
+    assert read_url(profile, ["services"], []).endswith("/services.json?lat=1&long=2")
+    asked = read_url(profile, ["requests"], list(around.items()))
+    assert asked.endswith("/requests.json?lat=42.500000&long=-71.000000")
 
 
 def test_rule_10_json_and_xml_are_one_model(town: Callable[..., Town], request_for: For) -> None:
