@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -139,6 +139,7 @@ class _Probe:
     stopped: bool = False
     _listed: dict[str, CityService] = field(default_factory=dict)
     _rows: tuple[CityRequest, ...] = ()
+    _window: Wanted = field(default_factory=Wanted)  # the time that a list must be asked for
 
     @property
     def _client(self) -> CityClient:
@@ -283,6 +284,12 @@ class _Probe:
         if reply.failure == "too_large":
             line = ("limits", "body_limit_bytes = 16777216")
             return Finding("list", "fails", f"{problem}: its pages, or a higher limit", (line,))
+        days = self.profile.limits.lookback_days
+        window = Wanted(since=self.now_utc - days * _DAY, until=self.now_utc)
+        said, rows = self._asked(self.profile, window)
+        if 400 <= (reply.status or 0) < 500 and not said:
+            self._rows, self._window = rows, window
+            return Finding("list", "note", f"{problem}; a window of {days} days can be read")
         week = Wanted(since=self.now_utc - 7 * _DAY, until=self.now_utc + _DAY)
         self._rows = self._asked(self.profile, week)[1]
         if self._rows:
@@ -436,7 +443,9 @@ class _Probe:
         return next(iter(self.profile.services.values())).listed_as[0]
 
     def _asked(self, profile: CityProfile, wanted: Wanted) -> tuple[str, tuple[CityRequest, ...]]:
-        arguments = {**list_arguments(profile, wanted), **page_arguments(profile, 0)}
+        since, until = wanted.since or self._window.since, wanted.until or self._window.until
+        asked = replace(wanted, since=since, until=until)
+        arguments = {**list_arguments(profile, asked), **page_arguments(profile, 0)}
         reply = self.connect(profile).requests(**arguments)
         return ("", ()) if means(reply, profile.dialect) == "none" else _read(reply, profile)
 

@@ -328,6 +328,29 @@ def test_doctor_finds_wrappers(town: Callable[..., Town], request_for: For) -> N
     assert one.existing(request_for(one.profile)).certain
 
 
+class Windowed(Plain):
+    """Shows requests only where a window of time is asked for."""
+
+    def answer(self, call: Any) -> Any:
+        listing = call.path.endswith("/requests.json") and call.method == "GET"
+        if listing and not {"start_date", "end_date"} <= set(call.query):
+            return as_json([{"code": 400, "description": "start_date is required"}], 400)
+        return super().answer(call)
+
+
+def test_doctor_asks_for_a_window_where_one_is_wanted(
+    town: Callable[..., Town], request_for: For
+) -> None:
+    """A list that wants dates is no failure: the search before sending always names them."""
+    city = Windowed()
+    city.add({"service_code": "7", "lat": 1.0, "long": 2.0})
+    one = town(city)
+    found = findings(one)
+    assert {f.state for f in found} <= {"ok", "note"}
+    assert "start_date is required" in {f.asked: f.said for f in found}["list"]
+    assert one.existing(request_for(one.profile)).certain
+
+
 class Sqlite(Plain):
     """Compares dates as text, its own with a blank: a day is half lost to what asks with a T."""
 
