@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetbump.executors import Executor, Processes, Serial
+from streetbump.geo import cells_around
 from streetbump.model import Clustering
 
 from .kit import CELL_M, HERE, Region, cells_of, clustered, same, shuffled, together, town, view
@@ -57,6 +58,7 @@ def dealt(of: Region, rng: np.random.Generator) -> list[tuple[Region, np.ndarray
     """The cells of a town dealt to one to six workers, each with the rows in its own order."""
     of_jolts, of_passes, of_obstacles = cells_of(of)
     cells = np.unique(np.concatenate([of_jolts, of_passes, *of_obstacles]))
+    cells = cells_around(cells, halo_m=20.0)  # the middle of a jolt's bin may lie in the next one
     parts = np.array_split(rng.permutation(cells), rng.integers(1, 7))
     return [(shuffled(of, int(rng.integers(2**31))), part) for part in parts if len(part)]
 
