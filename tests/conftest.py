@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,6 +27,17 @@ FIXTURES = ROOT / "fixtures" / "trips"
 TRIPS = tuple(sorted(str(p) for p in FIXTURES.glob("*-2026-*.csv")))
 NOON_NS = 1_773_600_000_000_000_000  # 2026-03-15 18:40 UTC, after the last fixture trip
 KEY = "11" * 32
+
+
+def load_script(name: str) -> ModuleType:
+    """A script of the project as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 class Workshop:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
 from types import ModuleType
 
@@ -21,7 +19,7 @@ from streetbump.model import OBSTACLES, TRIPS, Detection, Trip
 from streetbump.pipeline import detect_trip
 from streetbump.trips import ReadOptions, read
 
-from .conftest import ROOT
+from .conftest import load_script
 
 SETTINGS = shipped_settings()
 
@@ -29,12 +27,7 @@ SETTINGS = shipped_settings()
 @pytest.fixture(scope="module")
 def fixtures() -> ModuleType:
     """The script that makes the sample trips, for its street and its drives."""
-    spec = importlib.util.spec_from_file_location("make", ROOT / "scripts" / "make_fixtures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["make"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_fixtures")
 
 
 def driven(fixtures: ModuleType, scene: object) -> list[tuple[Trip, Detection]]:

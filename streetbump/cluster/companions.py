@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.cluster.evidence import Centres, group_starts
+from streetbump.cluster.neighbours import expanded
 from streetbump.geo import bin_centre, ecef_mm
 from streetbump.model import Bools, Ints
 
@@ -99,11 +100,8 @@ def _bins_around(at: Centres, bins: Ints, *, way_m: float) -> tuple[Ints, Ints]:
         middle, way_m * 1000, output_type="coo_matrix"
     )
     count = np.diff(np.append(starts, len(order)))[found.col]
-    first = starts[found.col] - np.cumsum(count) + count
-    return (
-        np.repeat(found.row.astype(np.int64), count),
-        order[np.arange(count.sum()) + np.repeat(first, count)],
-    )
+    of, row = expanded(starts[found.col], count)
+    return found.row.astype(np.int64)[of], order[row]
 
 
 def _together(cluster: Ints, bins: Ints, t_ns: Ints, trip: Ints) -> tuple[Ints, Ints, Ints]:

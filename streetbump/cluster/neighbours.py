@@ -125,25 +125,19 @@ def _candidates(key: Ints) -> Iterator[tuple[Ints, Ints]]:
     begin = 0
     for end in np.unique(np.minimum(ends, n)).tolist():  # a loop over blocks of rows
         block = cube[begin:end]
-        yield expanded(first[block].ravel(), count[block].ravel(), begin, len(_AROUND))
+        of, b = expanded(first[block].ravel(), count[block].ravel())
+        yield begin + of // len(_AROUND), b
         begin = end
 
 
-def expanded(first: Ints, count: Ints, begin: int = 0, each: int = 1) -> tuple[Ints, Ints]:
-    """Every number of each range, and the number of the range (`each` ranges have one).
+def expanded(first: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Every number of each range, one range after the other, and which range it is of.
 
     >>> [x.tolist() for x in expanded(np.array([3, 7]), np.array([2, 1]))]
     [[0, 0, 1], [3, 4, 7]]
     """
-    ends = np.cumsum(count)
-    number = np.arange(ends[-1] if len(ends) else 0)
-    number += np.repeat(first - ends + count, count)
-    of = np.repeat(np.arange(begin, begin + len(count) // each), _sum_of(count, each))
-    return of, number
-
-
-def _sum_of(count: Ints, each: int) -> Ints:
-    return count if each == 1 else count.reshape(-1, each).sum(axis=1)
+    of = np.repeat(np.arange(len(count)), count)
+    return of, np.arange(len(of)) + (first - np.cumsum(count) + count)[of]
 
 
 def _squared(columns: Ints, a: Ints, b: Ints) -> Ints:

@@ -124,16 +124,15 @@ def follow(
             home = _new_place(row, new_id())
             fresh.append(home)
         linked.setdefault(home.place_id, []).append(row)
-    known = list(places)
-    others = _also_there([*known, *fresh], clusters, settings=settings)
+    others = _also_there([*places, *fresh], clusters, settings=settings)
 
     def updated(place: Place) -> Place:
         rows = linked.get(place.place_id, [])
         ids = {str(r["cluster_id"]) for r in rows} | others.get(place.place_id, set())
         return _updated(replace(place, clusters=tuple(sorted(ids))), rows, clusters, settings)
 
-    after = [updated(p) for p in known]
-    changed = [new for old, new in zip(known, after, strict=True) if new != old]
+    after = [updated(p) for p in places]
+    changed = [new for old, new in zip(places, after, strict=True) if new != old]
     return (*changed, *map(updated, fresh))
 
 

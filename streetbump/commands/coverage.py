@@ -11,6 +11,7 @@ import pandas as pd
 
 from streetbump.cluster.layers import Layer, read_layer
 from streetbump.commands.obstacles import GIS_ENDINGS, gis_layer
+from streetbump.detect.trigger import reported
 from streetbump.errors import InputError, UsageError
 from streetbump.geo import bin_centre, cell_of, cells_around
 from streetbump.model import PlaceState
@@ -113,14 +114,14 @@ def _of_store(store: Store, shapes: list[object]) -> tuple[pd.DataFrame, pd.Data
 
 def _parts(store: Store, active: Generation) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Visits and jolts of some cells after others: a bin lies in one cell, so they do not meet."""
-    score = settings_of(active).detect.report_score
+    settings = settings_of(active).detect
     cells = store.pass_cells()
     for at in range(0, len(cells), CELLS_AT_ONCE):
         part = cells[at : at + CELLS_AT_ONCE]
         region = store.load_region(active.name, cells_around(part, halo_m=BIN_HALO_M))
         mine = np.isin(cell_of(*bin_centre(region.passes["bin"].to_numpy())), part)
-        jolts = region.bumps[(region.bumps["score"] >= score) & (region.bumps["weight"] > 0)]
-        yield report.visits(region.passes[mine], region.trips), jolts
+        felt = reported(region.bumps, settings=settings) & (region.bumps["weight"] > 0)
+        yield report.visits(region.passes[mine], region.trips), region.bumps[felt]
 
 
 def _waiting(store: Store) -> pd.DataFrame:

@@ -173,11 +173,9 @@ def find(signal: Signal, cf: Floats, *, speed_ms: Floats, settings: DetectSettin
     known = np.where(np.isfinite(speed_ms[high]), speed_ms[high], settings.usual_speed_ms)
     near_s = settings.merge_m / np.maximum(known, 0.1)
     near_s = np.clip(near_s, settings.rebound_s, settings.merge_s)
-    near, far = (
-        np.maximum(1, np.rint(span_s * signal.rate_hz).astype(np.int64))
-        for span_s in (near_s, np.full(len(high), settings.merge_s))
-    )
-    top, alone = (_summits(high, cf[high], apart) for apart in (near, far))
+    near = np.maximum(1, np.rint(near_s * signal.rate_hz).astype(np.int64))
+    top = _summits(high, cf[high], near)
+    alone = _summits(high, cf[high], max(1, round(settings.merge_s * signal.rate_hz)))
     at, near_s, near, alone = high[top], near_s[top], near[top], alone[top]
     first = _firsts(signal.t_ns[at], near_s)
     at, near, alone = at[first], near[first], alone[first]
@@ -189,7 +187,7 @@ def find(signal: Signal, cf: Floats, *, speed_ms: Floats, settings: DetectSettin
     return measure(signal, cf, start, stop, at, alone)
 
 
-def _summits(at: Ints, score: Floats, apart: Ints) -> Bools:
+def _summits(at: Ints, score: Floats, apart: Ints | int) -> Bools:
     """Which of some points, in order, no other of them within `apart` exceeds."""
     if len(at) == 0:
         return np.zeros(0, np.bool_)

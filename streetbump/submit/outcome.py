@@ -78,7 +78,11 @@ def outcome(
         return Receipt(RequestState.UNKNOWN, note=f"no answer: {reply.failure} {reply.detail}")
     meaning = means(reply, profile.dialect)
     taken = 200 <= reply.status < 300
-    if taken and (reply.failure or meaning == "none" or _holds_requests(reply, profile)):
+    if (
+        meaning
+        and taken
+        and (reply.failure or meaning == "none" or _holds_requests(reply, profile))
+    ):
         meaning = ""
     if meaning == "retry" or (not meaning and reply.status == 429):
         wait = retry_after_s(reply.headers.get("retry-after", ""), now_utc=now_utc)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -24,6 +21,7 @@ from streetbump.simulate.calibration import (
     split_half_distance,
     statistics,
 )
+from tests.conftest import load_script
 
 ROOT = Path(__file__).parents[2]
 SEED = 2026
@@ -126,18 +124,7 @@ def recorded() -> dict[str, Sample]:
     root = os.environ.get("STREETBUMP_DATA")
     if root is None:
         pytest.skip("STREETBUMP_DATA is not set: the simulator is NOT compared with recordings")
-    return script().recorded(Path(root))
-
-
-def script() -> ModuleType:
-    place = ROOT / "scripts" / "calibrate_simulator.py"
-    spec = importlib.util.spec_from_file_location("calibrate_simulator", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("calibrate_simulator").recorded(Path(root))
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +13,7 @@ import pytest
 
 from streetbump.geo import distance_m
 from streetbump.model import OBSTACLE_CLASS
+from tests.conftest import load_script
 
 ROOT = Path(__file__).parents[2]
 TRIPS = ROOT / "fixtures" / "trips"
@@ -22,15 +21,7 @@ TRIPS = ROOT / "fixtures" / "trips"
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "make_fixtures", ROOT / "scripts" / "make_fixtures.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_fixtures")
 
 
 @pytest.fixture(scope="module")
