@@ -40,6 +40,14 @@ def load_script(name: str) -> ModuleType:
     return module
 
 
+def shared_data(*parts: str) -> Path:
+    """A path in the shared data; the test is skipped only when nobody said where they are."""
+    root = os.environ.get("STREETBUMP_DATA")
+    if not root:
+        pytest.skip("STREETBUMP_DATA is not set: real recordings and lists are NOT tested")
+    return Path(root, *parts)
+
+
 class Workshop:
     """A folder with a door key, in which stores are opened and closed."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from streetbump.commands import obstacles as room
 from streetbump.errors import InputError, UsageError
 from streetbump.report.output import render
 
-from .conftest import FIXTURES, TRIPS, Workshop, import_inventory, take_in
+from .conftest import FIXTURES, TRIPS, Workshop, import_inventory, shared_data, take_in
 from .test_cli import streetbump
 
 DAY_NS = 86_400_000_000_000
@@ -100,12 +99,8 @@ def test_the_order_of_imports_does_not_matter(workshop: Workshop, tmp_path: Path
 
 def test_two_orders_of_sao_paulo_are_equal(workshop: Workshop, tmp_path: Path) -> None:
     """The catalogue of 34,257 rows, forwards and backwards, is the same 18,451 humps."""
-    root = os.environ.get("STREETBUMP_DATA")
-    if not root:
-        pytest.skip("STREETBUMP_DATA is not set: the catalogue of São Paulo is NOT tested")
-    lines = Path(root, "saopaulo_physics_toolbox", "speed_bumps_city_catalogue.csv").read_text(
-        "utf-8"
-    ).splitlines()  # fmt: skip
+    catalogue = shared_data("saopaulo_physics_toolbox", "speed_bumps_city_catalogue.csv")
+    lines = catalogue.read_text("utf-8").splitlines()
     tables = []
     for name, order in (("a", lines), ("b", lines[::-1])):
         session = workshop.open(name)

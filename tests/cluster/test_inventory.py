@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,6 +20,7 @@ from streetbump.cluster.inventory import (
 )
 from streetbump.errors import ConfigError, InputError, UsageError
 from streetbump.model import OBSTACLES
+from tests.conftest import shared_data
 
 
 def read(data: str | bytes, **options: Any) -> Inventory:
@@ -253,10 +252,7 @@ REAL = [
 @pytest.mark.parametrize(("name", "kind", "used", "total"), REAL, ids=[r[0] for r in REAL])
 def test_published_inventories(name, kind, used, total):
     """The lists of four cities are read in full; duplicates and holes in them are counted."""
-    root = os.environ.get("STREETBUMP_DATA")
-    if not root:
-        pytest.skip("STREETBUMP_DATA is not set: the inventories of real cities are NOT tested")
-    found = read_inventory(Path(root, name).read_bytes(), source=name, kind=kind)
+    found = read_inventory(shared_data(name).read_bytes(), source=name, kind=kind)
     assert (len(found.rows), found.total) == (used, total)
     assert used + found.dropped["rows"].sum() == total
     assert found.rows["obstacle_id"].is_unique
@@ -264,10 +260,7 @@ def test_published_inventories(name, kind, used, total):
 
 def test_every_row_of_charlotte_is_explained():
     """1,953 of the 1,964 features have a place; two of these are one. Year and notes are used."""
-    root = os.environ.get("STREETBUMP_DATA")
-    if not root:
-        pytest.skip("STREETBUMP_DATA is not set: the inventories of real cities are NOT tested")
-    data = Path(root, "charlotte_speed_humps/Speed_Humps.geojson").read_bytes()
+    data = shared_data("charlotte_speed_humps/Speed_Humps.geojson").read_bytes()
     columns = parse_map('id = "AssetID"\nkind = "Notes"\nvalid_from = "YEAR"', where="map.toml")
     found = read_inventory(data, source="charlotte", kind="hump", columns=columns)
     assert found.dropped.to_dict("records") == [
@@ -280,10 +273,7 @@ def test_every_row_of_charlotte_is_explained():
 
 def test_only_rails_that_streets_can_cross_are_listed():
     """Cambridge's elevated lines, and those whose grade nobody says, excuse nothing."""
-    root = os.environ.get("STREETBUMP_DATA")
-    if not root:
-        pytest.skip("STREETBUMP_DATA is not set: the inventories of real cities are NOT tested")
-    data = Path(root, "cambridge_open_data/TRANS_Rail.geojson").read_bytes()
+    data = shared_data("cambridge_open_data/TRANS_Rail.geojson").read_bytes()
     found = read_inventory(data, source="rail", kind="rail")
     assert reasons(found) == {"not at grade: no street crosses it": 13, "grade is not said": 3}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from streetbump.simulate.calibration import (
     split_half_distance,
     statistics,
 )
-from tests.conftest import load_script
+from tests.conftest import load_script, shared_data
 
 ROOT = Path(__file__).parents[2]
 SEED = 2026
@@ -121,10 +120,7 @@ def test_the_same_seed_drives_the_same_clips():
 
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, Sample]:
-    root = os.environ.get("STREETBUMP_DATA")
-    if root is None:
-        pytest.skip("STREETBUMP_DATA is not set: the simulator is NOT compared with recordings")
-    return load_script("calibrate_simulator").recorded(Path(root))
+    return load_script("calibrate_simulator").recorded(shared_data())
 
 
 @pytest.fixture(scope="module")

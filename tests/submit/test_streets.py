@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from pathlib import Path
 
 import pytest
 
 from streetbump.errors import ConfigError
 from streetbump.submit.streets import street_layer
+from tests.conftest import shared_data
 
 METRE_DEG = 1 / 111_195
 
@@ -65,9 +64,6 @@ def test_bad_layer_is_refused_with_its_file(text: str, said: str) -> None:
 
 def test_a_real_citys_centre_lines() -> None:
     """The published centre lines of a city are read as they come (development data)."""
-    folder = os.environ.get("STREETBUMP_DATA")
-    path = Path(folder or "") / "cambridge_open_data" / "TRANS_Centerlines.geojson"
-    if folder is None or not path.exists():
-        pytest.skip("needs STREETBUMP_DATA")
+    path = shared_data("cambridge_open_data", "TRANS_Centerlines.geojson")
     layer = street_layer(path.read_text("utf-8"), name_field="Label", where="c")
     assert layer.words(42.373587, -71.09974, within_m=30)[0] == "Cambridge St"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from streetbump.model import Rejected, Trip
 from streetbump.trips import ReadOptions, read
@@ -61,14 +59,6 @@ def plain_csv(
         for k, a, la in zip(i, acc, lat, strict=True)
     ]
     return header + "t,ax,ay,az,lat,lon,speed,heading,accuracy\n" + "\n".join(rows) + "\n"
-
-
-def shared_data(*parts: str) -> Path:
-    """A path in the shared recordings; the test is skipped only when nobody said where they are."""
-    root = os.environ.get("STREETBUMP_DATA")
-    if not root:
-        pytest.skip("STREETBUMP_DATA is not set: the real recordings are NOT tested")
-    return Path(root, *parts)
 
 
 FORMATS = Path(__file__).resolve().parents[2] / "fixtures" / "formats"

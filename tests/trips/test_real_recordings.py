@@ -10,8 +10,9 @@ from streetbump.geo import distance_m
 from streetbump.model import Gravity, Reason, TimeBasis, Trip
 from streetbump.trips import parse_column_map
 from streetbump.trips.door import admit
+from tests.conftest import shared_data
 
-from .kit import KEY, refusal_of, shared_data, trip_in
+from .kit import KEY, refusal_of, trip_in
 from .test_mapped import SHIPPED
 
 

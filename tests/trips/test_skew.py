@@ -16,9 +16,10 @@ from streetbump.trips.drive import Drive, Fixes, with_positions
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.skew import Skew, correction_s, skew_of
 from streetbump.trips.sniff import drives_in
+from tests.conftest import shared_data
 
 from .cases import _lively
-from .kit import refusal_of, shared_data, trip_in
+from .kit import refusal_of, trip_in
 from .test_mapped import SHIPPED
 
 TOWN = named_town("small", seed=1)
