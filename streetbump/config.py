@@ -103,10 +103,12 @@ class ClusterSettings(_Strict, frozen=True):
 
     @property
     def halo_m(self) -> float:
-        """How far beyond a cell its clusters can depend on anything, m (docs/decisions)."""
-        labels = 3 * self.halves_m + ROUNDS * (self.join_m + 2 * self.eps_m)
-        around = self.halves_m + max(self.join_m + self.reach_m, self.max_extent_m, self.company_m)
-        return self.join_m + max(labels, around)
+        """How far beyond a cell what is stored in it can depend on anything, m (docs/decisions)."""
+        member = self.join_m + self.halves_m  # from a cluster's owner to its jolts
+        labels = self.join_m + 3 * self.halves_m + ROUNDS * (self.join_m + 2 * self.eps_m)
+        around = member + max(self.reach_m, self.max_extent_m, self.company_m)
+        # A rough stretch is stored where its bin is, and is rough because of its jolts' cluster.
+        return BIN_HALF_DIAGONAL_M + member + max(labels, around)
 
 
 class FlagSettings(_Strict, frozen=True):

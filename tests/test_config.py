@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from streetbump.config import (
+    BIN_HALF_DIAGONAL_M,
     ROUNDS,
     SHIPPED_SETTINGS,
     DetectSettings,
@@ -119,10 +120,12 @@ def test_settings_are_frozen():
 
 
 def test_the_halo_covers_what_a_cluster_depends_on():
-    """The halo holds a cluster, each round's neighbours beyond it, and its passes."""
+    """The halo holds a bin, the cluster of a jolt in it, all that decides it, and its passes."""
     c = SHIPPED.cluster
-    assert c.halo_m >= c.join_m + ROUNDS * (c.join_m + 2 * c.eps_m)
-    assert c.halo_m >= 2 * c.join_m + c.reach_m
+    owner = BIN_HALF_DIAGONAL_M + c.join_m + c.halves_m
+    other_halves_jolt = 3 * c.halves_m + c.join_m
+    assert c.halo_m >= owner + other_halves_jolt + ROUNDS * (c.join_m + 2 * c.eps_m)
+    assert c.halo_m >= owner + c.reach_m
     assert c.reach_m >= c.pass_radius_m
 
 
