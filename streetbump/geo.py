@@ -20,7 +20,7 @@ _LEAST_RADIUS_M = WGS84_A_M * (1 - WGS84_F) ** 2  # of curvature: a degree is no
 
 CELL_E7 = 50_000
 """Side of a storage cell, 1e-7°: 0.005°, some 550 m of latitude. Chosen by us: a ten-minute trip
-touches about a dozen, and each is several halos wide. Cells never show in an output."""
+touches about a dozen, and each is two halos wide. Cells never show in an output."""
 _CELL_COLUMNS = 3_600_000_000 // CELL_E7
 
 BIN_E7 = 2_000
@@ -69,9 +69,11 @@ def distance_m(
 
 
 def local_m(
-    lat_deg: Floats, lon_deg: Floats, *, lat0_deg: float, lon0_deg: float
+    lat_deg: Floats, lon_deg: Floats, *, lat0_deg: Floats | float, lon0_deg: Floats | float
 ) -> tuple[Floats, Floats]:
     """East and north of points in metres from an origin nearby (good to 1e-3 within 10 km).
+
+    One origin for all, or one for each.
 
     >>> e, n = local_m(np.array([0.001]), np.array([-180.0]), lat0_deg=0.0, lon0_deg=180.0)
     >>> round(float(e[0]), 3), round(float(n[0]), 1)
@@ -84,7 +86,7 @@ def local_m(
 
 
 def from_local_m(
-    east_m: Floats, north_m: Floats, *, lat0_deg: float, lon0_deg: float
+    east_m: Floats, north_m: Floats, *, lat0_deg: Floats | float, lon0_deg: Floats | float
 ) -> tuple[Floats, Floats]:
     """Latitude and longitude, degrees, of what :func:`local_m` gave."""
     lat: Floats = lat0_deg + np.degrees(np.asarray(north_m) / MEAN_RADIUS_M)

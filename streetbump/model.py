@@ -389,6 +389,7 @@ PASSES = Table(
         Column("weight", "float64", "1", "what the pass counts, 0 to 1, by rate and accuracy", 1e-3),
         Column("roughness_ms2", "float64", "m/s²", "shaking between jolts, at 40 km/h", 1e-3),
         Column("roughness_err_ms2", "float64", "m/s²", "standard error of it, of this drive", 1e-4),
+        Column("aside_m", "float64", "m", "how far right of the bin's middle the car's line ran", 1e-2),
     ),
 )  # fmt: skip
 """Which bins trips drove through: the denominator of every rate (key: trip_key, seq)."""

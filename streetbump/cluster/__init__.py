@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.cluster import evidence, kinds, match
-from streetbump.cluster.companions import Companions, co_travelling
+from streetbump.cluster.companions import Companions, Felt, co_travelling
 from streetbump.cluster.density import NOISE, density_clusters
 from streetbump.cluster.priority import priority
 from streetbump.config import ClusterSettings
@@ -34,7 +34,7 @@ from streetbump.model import (
     classify_rows,
 )
 
-ALGORITHM = "cluster-7"
+ALGORITHM = "cluster-8"
 """Changes whenever the same settings would give other clusters: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "Examined", "cluster_region", "examine"]
@@ -136,6 +136,7 @@ def examine(
     dated = who.dated(visits.trip)
     day = np.where(dated, evidence.solar_day(visits.t_ns, at.lon_deg[visits.cluster]), 0)
     passer = company.voters(visits.cluster, visits.trip, who.voter(visits.trip))
+    at = evidence.in_lane(at, visits, passer)
     votes = evidence.tally(visits, passer, day, dated, n=len(g.starts))
     log_jolt = evidence.reference_jolt(hits, s=settings)
     known = obstacles.sort_values("obstacle_id").reset_index(drop=True)
@@ -167,12 +168,18 @@ def _company(
     hits: pd.DataFrame, g: evidence.Groups, voter: Ints, passes: pd.DataFrame, who: _Who, *,
     settings: ClusterSettings,
 ) -> Companions:  # fmt: skip
-    """Who rode in one car past the clusters that several named devices felt."""
+    """Who is one witness past the clusters that several named devices felt."""
     named = voter >= 0
     several = np.flatnonzero(kinds.distinct(g.number[named], voter[named], len(g.starts)) > 1)
     at = evidence.centres(hits, g)
+    theirs = np.flatnonzero(np.isin(g.number, several))
+    felt = Felt(
+        np.searchsorted(several, g.number[theirs]),
+        *(hits[name].to_numpy()[theirs] for name in ("trip_key", "score")),
+    )
     found = co_travelling(
         evidence.Centres(*(getattr(at, f)[several] for f in at.__dataclass_fields__)),
+        felt,
         passes,
         who.voter(passes["trip_key"].to_numpy()),
         who.dated(passes["trip_key"].to_numpy()),

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.cluster import evidence
-from streetbump.cluster.companions import co_travelling
+from streetbump.cluster.companions import Felt, co_travelling
 from streetbump.cluster.places import Place
 from streetbump.config import ClusterSettings, FlagSettings, LifeSettings
 from streetbump.model import Bools, Floats, Ints, PlaceState
@@ -244,7 +244,10 @@ def votes_at(
     keys, dated = ordered["trip_key"].to_numpy(), ordered["dated"].to_numpy()
     device, _ = pd.factorize(ordered["device"], sort=True)
     row, passed = np.searchsorted(keys, seen.trip), np.searchsorted(keys, passes["trip_key"])
-    company = co_travelling(at, passes, device[passed], dated[passed], way_m=settings.company_m)
+    felt = Felt(number, hits["trip_key"].to_numpy(), hits["score"].to_numpy())
+    company = co_travelling(
+        at, felt, passes, device[passed], dated[passed], way_m=settings.company_m
+    )
     return votes_of(
         t_ns=seen.t_ns,
         hit=seen.hit,

@@ -28,7 +28,7 @@ from streetbump.detect.signal import Signal
 from streetbump.detect.trigger import Triggers
 from streetbump.model import BUMPS, P_COLUMNS, Detection, Trip
 
-ALGORITHM = "detect-7"
+ALGORITHM = "detect-8"
 """Changes whenever the same settings would give other jolts: part of the generation's key."""
 
 __all__ = ["ALGORITHM", "detect", "detect_in"]

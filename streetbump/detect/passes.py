@@ -8,7 +8,7 @@ import pandas as pd
 from streetbump.config import DetectSettings
 from streetbump.detect.locate import Track
 from streetbump.detect.roughness import Levels, roughness
-from streetbump.geo import bin_of
+from streetbump.geo import bin_centre, bin_of, local_m
 from streetbump.model import PASSES, Bools, Floats, Ints, Trip
 
 STEP_M = 4.0
@@ -63,6 +63,7 @@ def find_passes(
     near = np.abs(heard_t_ns[at] - t_ns) <= settings.gap_s * 1e9
     keep = heard[at] & near
     leg, t_ns, bins, half_ns = leg[keep], t_ns[keep], bins[keep], half_ns[keep]
+    lat, lon = lat[keep], lon[keep]
     if len(bins) == 0:
         return PASSES.empty()
     new = np.concatenate(([True], (bins[1:] != bins[:-1]) | (np.diff(t_ns) > _PAUSE_NS)))
@@ -83,8 +84,17 @@ def find_passes(
             "weight": weight_of(trip.rate_hz, accuracy, settings=settings),
             "roughness_ms2": index,
             "roughness_err_ms2": error,
+            "aside_m": _aside_m(bins[first], lat[middle], lon[middle], track.course_deg[legs_mid]),
         }
     )
+
+
+def _aside_m(bins: Ints, lat_deg: Floats, lon_deg: Floats, course_deg: Floats) -> Floats:
+    """How far right of the middle of its bin a line through a point runs, m."""
+    lat0, lon0 = bin_centre(bins)
+    east, north = local_m(lat_deg, lon_deg, lat0_deg=lat0, lon0_deg=lon0)
+    psi = np.radians(course_deg)
+    return east * np.cos(psi) - north * np.sin(psi)
 
 
 _PAUSE_NS = 30_000_000_000  # standing longer than this in one bin makes two visits of it

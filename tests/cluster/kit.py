@@ -67,7 +67,7 @@ def drives(
     values = {
         "trip_key": keys, "seq": 0, "bin": bin_of(lat, lon)[0], "t_utc_ns": NOON_NS,
         "heading_deg": 0.0, "speed_ms": 11.0, "weight": 1.0, "roughness_ms2": np.nan,
-        "roughness_err_ms2": np.nan, **columns,
+        "roughness_err_ms2": np.nan, "aside_m": np.nan, **columns,
     }  # fmt: skip
     return PASSES.build({name: np.broadcast_to(values[name], len(keys)) for name in PASSES.names})
 
@@ -197,7 +197,8 @@ CELL_M = np.radians(CELL_E7 * 1e-7) * 6_371_008.8
 def town(seed: int, *, at: tuple[float, float] = HERE) -> Region:
     """A random town of some 2 × 2 km: holes, humps, rough stretches, phones, an inventory.
 
-    Half of its defects lie within 30 m of a border between storage cells.
+    Half of its defects lie within 30 m of a border between storage cells. Past every fourth the
+    trips go by in pairs, copies of one recording.
     """
     rng = np.random.default_rng(seed)
     sites = rng.uniform(-1000, 1000, (50, 2))
@@ -219,10 +220,13 @@ def town(seed: int, *, at: tuple[float, float] = HERE) -> Region:
         for n, key in enumerate(passing.tolist()):
             turned = (heading + (180 if rng.uniform() < 0.2 else 0)) % 360
             t_ns = first_ns + n * DAY_NS // 2
+            way = range(-88, 89, 22) if k % 4 == 0 else range(-22, 23, 22)
+            rough, aside = _drive(len(way), seed=[seed, k, n // 2 if k % 4 == 0 else n])
             pass_rows += [
                 {"trip_key": key, "east": x + dx, "north": y, "t_utc_ns": t_ns + i * 10**9,
-                 "heading_deg": turned, "seq": 100 * k + i, "weight": 1.0 - 0.5 * (n % 2)}
-                for i, dx in enumerate((-22, 0, 22))
+                 "heading_deg": turned, "seq": 100 * k + i, "weight": 1.0 - 0.5 * (n % 2),
+                 "roughness_ms2": rough[i], "roughness_err_ms2": 0.1, "aside_m": aside[i]}
+                for i, dx in enumerate(way)
             ]  # fmt: skip
             if key not in hitting:
                 continue
@@ -267,8 +271,14 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _passes(at: tuple[float, float], east_m: Any, north_m: Any, **columns: Any) -> pd.DataFrame:
     bins = bin_of(*from_local_m(east_m, north_m, lat0_deg=at[0], lon0_deg=at[1]))
-    rough = dict.fromkeys(("roughness_ms2", "roughness_err_ms2"), np.full(len(bins), np.nan))
-    return PASSES.build({"bin": bins, "speed_ms": np.full(len(bins), 11.0), **rough, **columns})
+    return PASSES.build({"bin": bins, "speed_ms": np.full(len(bins), 11.0), **columns})
+
+
+def _drive(bins: int, *, seed: list[int]) -> tuple[Any, Any]:
+    """How a car shook in each bin and where it ran; at times, as in a store of old, unknown."""
+    rng = np.random.default_rng(seed)
+    aside = rng.normal(0, 5) + rng.normal(0, 1, bins)
+    return rng.lognormal(-1, 0.4, bins), np.where(rng.uniform() < 0.1, np.nan, aside)
 
 
 def random_likelihoods(rng: np.random.Generator, kind: str | None) -> dict[str, float]:

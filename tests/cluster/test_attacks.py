@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetbump.cluster.companions import co_travelling
+from streetbump.cluster.companions import Felt, co_travelling
 from streetbump.cluster.evidence import Centres
 from streetbump.cluster.places import flagged
 from streetbump.geo import bin_of, from_local_m
@@ -164,8 +164,40 @@ def test_the_phones_of_a_cart_are_told() -> None:
     trip = given.passes["trip_key"].to_numpy()
     hole = Centres(np.array([HERE[0]]), np.array([HERE[1]]), np.ones(1), np.zeros(1))
     named = np.ones(len(trip), np.bool_)
+    nobody = Felt(np.empty(0, int), np.empty(0, int), np.empty(0))
     found = co_travelling(
-        hole, given.passes, (trip - 1) % 99, named, way_m=SETTINGS.cluster.company_m
+        hole, nobody, given.passes, (trip - 1) % 99, named, way_m=SETTINGS.cluster.company_m
     )
     assert len(found.trip) == 3 * 99
     assert set(found.voter) == {0}
+
+
+def drives_of(names: int, days: int, *, copies: bool) -> Region:
+    """A drive past the hole per name and day, at another time each; one recording, or each its own.
+
+    A copy has noise of 0.05 m/s² and 1 m, as the simulator's forgers add.
+    """
+    given = cart(names, days)
+    rng = np.random.default_rng(9)
+    trip = given.passes["trip_key"].to_numpy()
+    late_ns = rng.integers(-3 * 3600, 3 * 3600, names * days) * 10**9
+    bins, at = np.unique(given.passes["bin"].to_numpy(), return_inverse=True)
+    which = np.zeros(len(trip), int) if copies else trip - 1
+    shaken = rng.lognormal(-1, 0.4, (names * days, len(bins)))
+    line_m = rng.normal(0, 5, (names * days, 1)) + rng.normal(0, 1, (names * days, len(bins)))
+    passes = given.passes.assign(
+        t_utc_ns=given.passes["t_utc_ns"] + late_ns[trip - 1],
+        roughness_ms2=np.hypot(shaken[which, at], 0.05 * rng.normal(size=len(trip))),
+        aside_m=line_m[which, at] + rng.normal(0, 0.7, len(trip)),
+    )
+    bumps = given.bumps.assign(
+        t_utc_ns=given.bumps["t_utc_ns"] + late_ns[given.bumps["trip_key"] - 1]
+    )
+    return given._replace(bumps=bumps, passes=passes)
+
+
+@pytest.mark.parametrize("names", [3, 30])
+def test_one_drive_under_many_names_flags_nothing(names: int) -> None:
+    """One recording under other names, days and hours is one witness; as many cars are a quorum."""
+    assert flags(drives_of(names, 3, copies=True)) == 0
+    assert flags(drives_of(names, 3, copies=False)) == 1

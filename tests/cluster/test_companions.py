@@ -1,4 +1,4 @@
-"""Phones in one car are one witness; cars behind each other are not one car."""
+"""Phones in one car are one witness, and copies of a recording; other cars are not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetbump.cluster.companions import Companions, co_travelling
+from streetbump.cluster.companions import Companions, Felt, co_travelling
 from streetbump.cluster.evidence import Centres
 from streetbump.model import PASSES
 
@@ -42,8 +42,10 @@ def companions(
     passes = pd.concat(ways).reset_index(drop=True)
     trip = passes["trip_key"].to_numpy()
     voter = trip if voters is None else np.array([voters[k] for k in trip.tolist()])
+    trips = np.unique(trip[voter >= 0]) if len(at.lat_deg) else np.empty(0, int)
+    felt = Felt(np.zeros(len(trips), int), trips, np.full(len(trips), 8.0))
     return co_travelling(
-        at, passes, voter, np.broadcast_to(dated, len(passes)), way_m=CLUSTER.company_m
+        at, felt, passes, voter, np.broadcast_to(dated, len(passes)), way_m=CLUSTER.company_m
     )
 
 
@@ -104,6 +106,56 @@ def test_cars_of_a_street_stay_apart():
         way(k, after_s=rng.uniform(0, 3600), speed_ms=rng.uniform(8, 14)) for k in range(1, 101)
     ]
     assert votes(companions(*cars), 100) >= 97
+
+
+def drive(seed: int, *, bins: int = 14) -> dict[str, Any]:
+    """How a car shook and where it ran in each bin of :func:`way`."""
+    rng = np.random.default_rng(seed)
+    return {
+        "roughness_ms2": rng.lognormal(-1, 0.4, bins),
+        "aside_m": rng.normal(0, 5) + rng.normal(0, 1, bins),
+    }
+
+
+def copy(trip: int, *, of: int = 1, noise: float = 1.0, **where: Any) -> pd.DataFrame:
+    """The drive of one seed under another number and on another day, with noise on all of it."""
+    rng = np.random.default_rng(trip)
+    table = way(trip, day=trip, after_s=400.0 * trip, **where)
+    n, shaken = len(table), drive(of)
+    return table.assign(
+        t_utc_ns=table["t_utc_ns"] + rng.normal(0, noise * 0.15e9, n).astype(np.int64),
+        roughness_ms2=shaken["roughness_ms2"][:n] * np.exp(rng.normal(0, noise * 0.06, n)),
+        aside_m=shaken["aside_m"][:n] + rng.normal(0, noise * 0.6, n),
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "voters"),
+    [
+        pytest.param([copy(k, noise=0.0) for k in range(2, 6)], 1, id="the same file"),
+        pytest.param([copy(k) for k in range(2, 6)], 1, id="with noise"),
+        pytest.param([copy(2, to_m=10)], 1, id="where the trip ends: six bins"),
+        pytest.param([copy(2, to_m=-10)], 2, id="five bins are too few to tell"),
+        pytest.param([copy(k, of=k) for k in range(2, 6)], 5, id="each its own car"),
+        pytest.param([copy(2).assign(roughness_ms2=0.6)], 2, id="shaken otherwise"),
+        pytest.param([copy(2, speed_ms=9.0)], 2, id="driven slower"),
+        pytest.param([copy(2).assign(aside_m=drive(1)["aside_m"] + 6)], 2, id="on another line"),
+        pytest.param([copy(2).assign(aside_m=np.nan)], 2, id="stored before lines were kept"),
+    ],
+)
+def test_copies_of_a_recording_are_one_voter(others, voters):
+    """As long in every bin, as shaken and on the same line, on whatever day: one witness."""
+    found = companions(copy(1, noise=0.0), *others, dated=False)
+    assert votes(found, 1 + len(others)) == voters
+
+
+def test_hundreds_of_copies_are_found_among_honest_drives():
+    """However many there are, and whoever felt the hole as strongly."""
+    copies = [copy(k) for k in range(1, 301)]
+    honest = [copy(k, of=k, speed_ms=7 + k * 37 % 50 / 10) for k in range(301, 401)]
+    found = companions(*copies, *honest)
+    assert votes(found, 300) == 1
+    assert len(np.intersect1d(found.trip, np.arange(301, 401))) == 0
 
 
 def test_order_and_far_away_passes_do_not_show():

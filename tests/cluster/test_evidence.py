@@ -15,19 +15,21 @@ from streetbump.cluster.evidence import (
     ALIKE,
     SCORE_MS2,
     SHARED_ERROR_M,
+    Centres,
     Groups,
     Visits,
     centres,
     find_visits,
     group_starts,
     groups,
+    in_lane,
     reference_jolt,
     severity,
     solar_day,
     tally,
 )
 from streetbump.cluster.kinds import FEATURES, KINDS, class_posterior, hit_rate
-from streetbump.geo import distance_m
+from streetbump.geo import bin_centre, distance_m, local_m
 from streetbump.model import CLASSES
 
 from .kit import (
@@ -62,7 +64,7 @@ def rate_of(hit, voter, day, weight=1.0):
     n = len(hit)
     visits = Visits(
         np.zeros(n, int), np.arange(n), np.zeros(n, int), np.asarray(hit, float),
-        np.broadcast_to(np.asarray(weight, float), n), np.zeros(n),
+        np.broadcast_to(np.asarray(weight, float), n), np.zeros(n), np.full(n, np.nan),
     )  # fmt: skip
     v = tally(visits, np.asarray(voter), np.asarray(day), np.ones(n, bool), n=1)
     x = np.zeros((1, len(FEATURES)))
@@ -405,6 +407,52 @@ def test_the_error_falls_with_the_number_of_phones():
     own = np.sqrt(errors**2 - SHARED_ERROR_M**2)
     assert own[1] / own[2] == pytest.approx(2, abs=0.2)
     assert errors[3] >= SHARED_ERROR_M
+
+
+def lane(right_m, *, hit=0.0, n=40, err_m=3.0):
+    """A place, and so many cars beside it that ran so far to its right."""
+    at = Centres(np.array([HERE[0]]), np.array([HERE[1]]), np.array([err_m]), np.array([90.0]))
+    visits = Visits(
+        np.zeros(n, int), np.arange(n), np.zeros(n, int), np.full(n, hit), np.ones(n),
+        np.zeros(n), np.broadcast_to(np.asarray(right_m, float), n),
+    )  # fmt: skip
+    moved = in_lane(at, visits, np.arange(n))
+    east, north = local_m(moved.lat_deg, moved.lon_deg, lat0_deg=HERE[0], lon0_deg=HERE[1])
+    return -north[0], east[0], moved.pos_err_m[0]
+
+
+def test_cars_that_felt_nothing_say_where_the_lane_is():
+    """Many lines 4 m to the right draw a place over, the more the less sure it was; never past."""
+    right, along, err = lane(4.0)
+    assert 0 < right < 4
+    assert along == pytest.approx(0, abs=1e-6)
+    assert err < 3
+    assert right < lane(4.0, err_m=6.0)[0] < 4
+    assert lane(4.0, n=4)[0] < right < lane(4.0, n=1000)[0] < 4
+
+
+def test_the_lane_leaves_a_sure_place():
+    """A place that many jolts put within a metre moves by less than that."""
+    assert lane(4.0, err_m=0.9)[0] < 0.9
+
+
+@pytest.mark.parametrize(("right_m", "hit"), [(np.nan, 0.0), (4.0, 1.0)])
+def test_lines_that_tell_nothing_leave_a_place(right_m, hit):
+    """Passes stored before lines were kept, and cars whose jolts were counted already."""
+    assert lane(right_m, hit=hit) == pytest.approx((0, 0, 3))
+
+
+def test_a_visit_s_line_runs_where_its_bins_say():
+    """A line 3 m left of the place, whatever the middle of the bin it runs through."""
+    bump = jolts(0.0, trip_key=1)
+    at = centres(bump, one(bump))
+    passed = drives(2, aside_m=0.0)
+    lat, lon = bin_centre(passed["bin"].to_numpy())
+    east, _ = local_m(lat, lon, lat0_deg=HERE[0], lon0_deg=HERE[1])  # heading north
+    passed = drives(2, aside_m=-3.0 - east[0])
+    visits = find_visits(bump, np.zeros(1, int), at, passed, s=CLUSTER)
+    assert np.isnan(visits.right_m[0])
+    assert visits.right_m[1] == pytest.approx(-3, abs=0.02)
 
 
 def test_centre_on_the_antimeridian():

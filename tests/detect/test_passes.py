@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from streetbump.detect.passes import weight_of
-from streetbump.geo import bin_centre, bin_of, distance_m
+from streetbump.geo import bin_centre, bin_of, distance_m, from_local_m
 from streetbump.model import PASSES
 
 KILOMETRE = {"seconds": 100.0, "speed_ms": 10.0}
@@ -48,6 +48,21 @@ def test_every_bin_on_the_way_is_passed_once(passes, heading, lat, lon):
     centre = bin_centre(table["bin"].to_numpy())
     gap = distance_m(centre[0][:-1], centre[1][:-1], centre[0][1:], centre[1][1:])
     assert gap.max() < 50  # neighbours, or across a corner
+
+
+@pytest.mark.parametrize("heading_deg", [0.0, 90.0, 200.0])
+def test_a_line_to_the_right_is_told(passes, heading_deg):
+    """A drive 3 m further right lies 3 m further right of the middle of each bin they share."""
+    psi = np.radians(heading_deg)
+    lat, lon = from_local_m(
+        np.array([3 * np.cos(psi)]), np.array([-3 * np.sin(psi)]), lat0_deg=12.0001, lon0_deg=-150.0
+    )
+    one = passes(heading_deg=heading_deg, start=(12.0001, -150.0), **KILOMETRE)
+    other = passes(heading_deg=heading_deg, start=(lat[0], lon[0]), **KILOMETRE)
+    both = one.merge(other, on="bin")
+    assert len(both) > 20
+    assert (both["aside_m_y"] - both["aside_m_x"]).to_numpy() == pytest.approx(3.0, abs=0.2)
+    assert one["aside_m"].abs().max() < 16.0
 
 
 def test_a_parked_car_passes_nothing(passes):

@@ -52,7 +52,7 @@ def driven(
             "bin": np.tile(bins, m), "t_utc_ns": np.repeat(t_ns, n),
             "heading_deg": np.full(n * m, heading), "speed_ms": np.full(n * m, 10.0),
             "weight": np.ones(n * m), "roughness_ms2": np.full(n * m, rough),
-            "roughness_err_ms2": np.full(n * m, 0.05),
+            "roughness_err_ms2": np.full(n * m, 0.05), "aside_m": np.zeros(n * m),
         }
     )  # fmt: skip
 

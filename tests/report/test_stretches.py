@@ -19,7 +19,7 @@ def passes(n: int, **columns: object) -> pd.DataFrame:
     plain = {
         "trip_key": np.arange(n), "seq": 0, "bin": BIN, "t_utc_ns": 20_000 * DAY_NS,
         "heading_deg": 0.0, "speed_ms": 11.0, "weight": 1.0, "roughness_ms2": 0.5,
-        "roughness_err_ms2": 0.1,
+        "roughness_err_ms2": 0.1, "aside_m": 0.0,
     }  # fmt: skip
     return PASSES.build({k: np.broadcast_to(v, n) for k, v in {**plain, **columns}.items()})
 
