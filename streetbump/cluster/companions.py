@@ -106,18 +106,10 @@ def co_travelling(
     In each bin the trips within `TOGETHER_NS` of the one before are a company, and each is compared
     with the next by key: time grows with the passes and not with their pairs, however large a cart.
     """
-    use = np.flatnonzero(voter >= 0)
-    near, row = _bins_around(at, passes["bin"].to_numpy()[use], way_m=way_m)
-    row = use[row]
-    clocked = dated[row]
-    trip, bins, t_ns = (passes[name].to_numpy()[row] for name in ("trip_key", "bin", "t_utc_ns"))
-    pairs = np.concatenate(
-        (
-            _together(*(column[clocked] for column in (near, bins, t_ns, trip))),
-            _copied(felt, near, passes.iloc[row]),
-        ),
-        axis=1,
-    )
+    named = np.flatnonzero(voter >= 0)
+    near, row = _bins_around(at, passes["bin"].to_numpy()[named], way_m=way_m)
+    together = _together(at, passes.iloc[named[dated[named]]], way_m=way_m)
+    pairs = np.concatenate((together, _copied(felt, near, passes.iloc[named[row]])), axis=1)
     return _companies(pairs, passes["trip_key"].to_numpy(), voter)
 
 
@@ -139,19 +131,20 @@ def _bins_around(at: Centres, bins: Ints, *, way_m: float) -> tuple[Ints, Ints]:
     return found.row.astype(np.int64)[of], order[row]
 
 
-def _together(cluster: Ints, bins: Ints, t_ns: Ints, trip: Ints) -> Ints:
+def _together(at: Centres, passes: pd.DataFrame, *, way_m: float) -> Ints:
     """Cluster and two trips that share `SHARED_BINS` around it at one time, (3, n)."""
-    order = np.lexsort((t_ns, bins, cluster))
-    cluster, bins, t_ns, trip = cluster[order], bins[order], t_ns[order], trip[order]
+    bins, t_ns, trip = (passes[name].to_numpy() for name in ("bin", "t_utc_ns", "trip_key"))
+    order = np.lexsort((t_ns, bins))
+    bins, t_ns, trip = bins[order], t_ns[order], trip[order]
     alone = np.zeros(len(order), np.bool_)
-    alone[1:] = np.diff(t_ns) > TOGETHER_NS
-    company = np.zeros(len(order), np.int64)
-    company[group_starts(cluster, bins, np.cumsum(alone))] = 1
-    company = np.cumsum(company)
+    alone[1:] = (bins[1:] != bins[:-1]) | (np.diff(t_ns) > TOGETHER_NS)
+    company = np.cumsum(alone)
     order = np.lexsort((trip, company))
-    cluster, bins, trip, company = cluster[order], bins[order], trip[order], company[order]
+    bins, trip, company = bins[order], trip[order], company[order]
     pair = np.flatnonzero((company[1:] == company[:-1]) & (trip[1:] != trip[:-1]))
-    cluster, bins, one, other = cluster[pair], bins[pair], trip[pair], trip[pair + 1]
+    bins, one, other = bins[pair], trip[pair], trip[pair + 1]
+    cluster, row = _bins_around(at, bins, way_m=way_m)
+    bins, one, other = bins[row], one[row], other[row]
     order = np.lexsort((bins, other, one, cluster))
     cluster, bins, one, other = cluster[order], bins[order], one[order], other[order]
     shared = group_starts(cluster, one, other, bins)
