@@ -21,8 +21,6 @@ from .kit import DAY_NS, HERE, NOON_NS, SETTINGS, Region, clustered, drives, jol
 FLAG = SETTINGS.flag
 APART_M = 150.0
 SCATTER_M = 2.0
-HONEST_RATE = 0.6
-"""How often an honest car feels the hole of these tests."""
 
 
 def claims(
@@ -111,31 +109,39 @@ def first_flag(day: Ints, device: list[str | None], felt: Bools) -> int:
     return -1
 
 
-def delay(seed: int, *, fleet: int, dishonest: float) -> tuple[int, int]:
-    """Days to the flag, counted from 1, with an honest fleet and with so many liars in it."""
+def days_to_flag(seed: int, *, fleet: int, felt_by: float, dishonest: float = 0.3) -> Ints:
+    """Days to the flag: of an honest fleet, with so many liars in it, and with these at home."""
     rng = np.random.default_rng(seed)
-    days = 40
-    drove = np.argwhere(rng.uniform(size=(days, fleet)) < 0.2)
+    drove = np.argwhere(rng.uniform(size=(40, fleet)) < 0.2)
     day, who = drove[:, 0], drove[:, 1]
-    felt = rng.uniform(size=len(day)) < HONEST_RATE
+    felt = rng.uniform(size=len(day)) < felt_by
     names: list[str | None] = [f"d{k}" for k in who.tolist()]
-    lies = who < round(dishonest * fleet)
-    return first_flag(day, names, felt) + 1, first_flag(day, names, felt & ~lies) + 1
+    honest = who >= round(dishonest * fleet)
+    stayed = [name for name, there in zip(names, honest.tolist(), strict=True) if there]
+    return 1 + np.array(
+        [
+            first_flag(day, names, felt),
+            first_flag(day, names, felt & honest),
+            first_flag(day[honest], stayed, felt[honest]),
+        ]
+    )
 
 
-def delays(seeds: range, *, fleet: int = 20, dishonest: float = 0.3) -> Floats:
-    """How many times as long the flag takes with liars, a row per seed."""
-    both = np.array([delay(seed, fleet=fleet, dishonest=dishonest) for seed in seeds])
-    assert (both > 0).all(), "never flagged within the days"
-    return both[:, 1] / both[:, 0]
+@pytest.mark.parametrize(
+    ("fleet", "felt_by", "seeds"),
+    [(10, 0.3, (0, 1, 12)), (10, 0.6, (0, 1, 2)), (20, 0.3, (2, 3, 4)), (20, 0.6, (0, 1, 2))],
+)
+def test_smooth_liars_delay_a_flag_little(
+    fleet: int, felt_by: float, seeds: tuple[int, ...]
+) -> None:
+    """Of ten or twenty cars 30 % lie: a hole is flagged within twice the days all the same.
 
-
-def test_smooth_liars_delay_a_flag_little() -> None:
-    """Six liars among twenty cars: a hole that three in five feel is flagged within twice the days.
-
-    (A hole that three in ten feel is not, in one case of three: docs/results/clusters.md.)
+    Or where a quorum needs longer, on the day it would be with the liars at home (seeds 0, 3, 12).
     """
-    assert (delays(range(5)) <= 2.0).all()
+    for seed in seeds:
+        alone, among_liars, without = days_to_flag(seed, fleet=fleet, felt_by=felt_by)
+        assert 0 < alone <= among_liars
+        assert among_liars <= max(2 * alone, without)
 
 
 def cart(phones: int, days: int) -> Region:
