@@ -13,8 +13,8 @@ import pytest
 from streetbump.cluster.companions import Felt, co_travelling
 from streetbump.cluster.evidence import Centres
 from streetbump.cluster.places import flagged
-from streetbump.geo import bin_of, from_local_m
-from streetbump.model import PASSES, TRIPS, Bools, Floats, Ints
+from streetbump.geo import bin_of, from_local_m, local_m
+from streetbump.model import PASSES, TRIPS, Bools, Ints
 
 from .kit import DAY_NS, HERE, NOON_NS, SETTINGS, Region, clustered, drives, jolts, region
 
@@ -76,6 +76,32 @@ def test_trips_are_no_witnesses(who: list[str | None], flag: bool, seed: int) ->
     rng = np.random.default_rng(seed)
     device = [who[k] for k in rng.integers(0, len(who), MANY)]
     assert flags(claims(device, DAYS, hole=EACH, seed=seed)) == (HOLES if flag else 0)
+
+
+@pytest.mark.parametrize("attacker", ["mallory", None])
+def test_an_attack_flags_nothing_while_honest_holes_are_found(attacker: str | None) -> None:
+    """Beside 10,000 trips of one device, or of nobody, nine in ten honest holes and no other flag.
+
+    Twenty cars pass each of 100 holes once on five days and feel three in five; the attack claims
+    jolts at 100 other places, and at the holes.
+    """
+    rng = np.random.default_rng(4)
+    car, hole = np.divmod(np.arange(20 * HOLES // 2), HOLES // 2)
+    names: list[str | None] = [f"d{k}" for k in car.tolist()]
+    given = claims(
+        [*names, *[attacker] * MANY],
+        np.r_[rng.integers(0, 5, len(car)), np.arange(MANY) % 100],
+        hole=np.r_[hole, np.arange(MANY) % HOLES],
+        felt=np.r_[rng.uniform(size=len(car)) < 0.6, np.ones(MANY, bool)],
+    )
+    found = clustered(given).clusters
+    found = found[flagged(found, settings=FLAG)]
+    east, _ = local_m(
+        found["lat_deg"].to_numpy(), found["lon_deg"].to_numpy(), lat0_deg=HERE[0], lon0_deg=HERE[1]
+    )
+    at = np.rint(east / APART_M).astype(int)
+    assert at.max() < HOLES // 2
+    assert len(np.unique(at)) >= 0.9 * HOLES // 2
 
 
 def test_many_devices_of_one_day_are_no_quorum() -> None:
