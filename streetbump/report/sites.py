@@ -43,8 +43,8 @@ BINS = (1, 2, 3, 4, 6, 10, 20, 50)
 """Lower ends of the bins of true passes."""
 SAME_PLACE_M = 10.0
 """Clusters of both lanes this near are one report, m: as the shipped settings have it."""
-RADIUS_90 = float(np.sqrt(-2 * np.log(0.1)))
-"""Of a round normal error: the radius that holds 90 %, in standard deviations of one axis."""
+RADIUS_50, RADIUS_90 = (float(np.sqrt(-2 * np.log(1 - held))) for held in (0.5, 0.9))
+"""Of a round normal error: the radius that holds so much, in standard deviations of one axis."""
 OBSTACLES = (JoltClass.HUMP, JoltClass.CASTING, JoltClass.JOINT, JoltClass.MARKER)
 """What must not be reported as a pothole."""
 
@@ -404,10 +404,11 @@ def _could_be_felt(town: Town, n_trips: int) -> Iterator[Figure]:
 def _stated(town: Town, shot: Snapshot, flagged: Tally) -> Iterator[Figure]:
     """How often stated intervals of flagged places hold the truth."""
     right = np.flatnonzero(flagged.hit)
-    radius = RADIUS_90 * shot.reports["pos_err_m"].to_numpy()[right]
-    inside = (flagged.away_m[right] <= radius).astype(np.float64)
-    yield _stated_figure("90 % radius holds the site", inside)
-    yield _stated_figure("90 % radius, mean", radius, unit="m")
+    pos_err_m = shot.reports["pos_err_m"].to_numpy()[right]
+    for held, radius in (("50 %", RADIUS_50 * pos_err_m), ("90 %", RADIUS_90 * pos_err_m)):
+        inside = (flagged.away_m[right] <= radius).astype(np.float64)
+        yield _stated_figure(f"{held} radius holds the site", inside)
+        yield _stated_figure(f"{held} radius, mean", radius, unit="m")
     found = flagged.report_of >= 0
     site, report = flagged.site[found], shot.reports.iloc[flagged.report_of[found]]
     rate = scoring.ratio(town.felt[site], town.sites["passes"].to_numpy()[site])

@@ -329,13 +329,17 @@ def test_a_street_that_nobody_drove_is_unknown() -> None:
 
 
 def test_stated_intervals_are_checked() -> None:
-    """A place 3 m off within its 90 % radius of 4.3 m, and a hit rate inside its interval."""
+    """A place 3 m off outside its 50 % radius of 2.4 m and within its 90 % radius of 4.3 m.
+
+    And hit rates, of which two in four lie in their interval.
+    """
     text = "site_id,label,lat_deg,lon_deg,passes,felt\n" + "\n".join(
         f"s{k},pothole,{r.lat},{r.lon},10,{f}"
         for k, (r, f) in enumerate(zip(town_truth().itertuples(), (5, 9, 10, 2, 0), strict=True))
     )
     table = places(reports_at(list(POTHOLES_M + 3)), parse_sites(text, where="s"))
     stated = table[table["part"] == sites.STATED].set_index("measure")["value"]
+    assert stated["50 % radius holds the site"] == 0
     assert stated["90 % radius holds the site"] == 1
     assert stated["hit-rate interval holds it"] == 0.5
     off = places(reports_at(list(POTHOLES_M + 6)))
