@@ -24,7 +24,8 @@ from streetbump.errors import StreetbumpError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from streetbump.commands import Session, TripOptions
+    from streetbump.commands.inputs import TripOptions
+    from streetbump.commands.session import Session
     from streetbump.executors import Executor
     from streetbump.pipeline import Progress
 
@@ -91,7 +92,7 @@ send_option = click.option(
 
 
 def _trip_options(values: dict[str, Any]) -> TripOptions:
-    from streetbump.commands import TripOptions
+    from streetbump.commands.inputs import TripOptions
 
     names = ("columns", "device", "tz", "date", "gps", "trust_unnamed")
     return TripOptions(**{name: values.pop(name) for name in names})
@@ -272,21 +273,23 @@ def run(paths: tuple[str, ...], **values: Any) -> None:
 
     PATH is a trip file, a folder, or - for standard input.
     """
-    from streetbump import commands
     from streetbump.commands import obstacles as room
+    from streetbump.commands import run as lib
+    from streetbump.commands.inputs import STDIN, trip_files
+    from streetbump.commands.requests import check_live
     from streetbump.report.rows import cluster_people
 
     options = _trip_options(values)
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    commands.trip_files(p for p in paths if p != commands.STDIN)
+    trip_files(p for p in paths if p != STDIN)
     with _session(values, cities=values["cities"], files=len(paths)) as session:
         if values["send"]:
-            commands.check_live(session.work.desks)
+            check_live(session.work.desks)
         if values["obstacles"] is not None:
             done = room.import_obstacles(session, values["obstacles"], kind=values["obstacle_kind"])
             words.say(*done.words)
         with words.progress("run") as tell:
-            result = commands.run(
+            result = lib.run(
                 session, paths, options, allow_send=values["send"], stdin=_stdin,
                 on_progress=_tell(tell),
             )  # fmt: skip
@@ -327,11 +330,13 @@ def _session(
 
     Uploads of `strangers` are read in a child process under limits.
     """
-    from streetbump import commands, pipeline, runtime
+    from streetbump import pipeline, runtime
+    from streetbump.commands.inputs import load_settings
+    from streetbump.commands.session import open_session
     from streetbump.executors import Limited, Processes, Serial
     from streetbump.observe import log, silent
 
-    settings = commands.load_settings(values["settings_path"])
+    settings = load_settings(values["settings_path"])
     pool = width if width is not None else (os.cpu_count() or 1 if files > _MANY_FILES else 1)
     with ExitStack() as stack:
         desks = runtime.open_desks(cities, environ=os.environ, stack=stack)
@@ -340,7 +345,7 @@ def _session(
             executor = stack.enter_context(Limited(warm=pipeline.warm_up))
         elif pool > 1:
             executor = stack.enter_context(Processes(pool))
-        session = commands.open_session(
+        session = open_session(
             values["url"],
             settings=settings,
             desks=desks,
@@ -365,14 +370,15 @@ def detect(paths: tuple[str, ...], **values: Any) -> None:
 
     PATH is a trip file, a folder, or - for standard input.
     """
-    from streetbump import commands
+    from streetbump.commands.detect import detect_files
+    from streetbump.commands.inputs import load_settings
     from streetbump.config import shipped_settings
 
     options = _trip_options(values)
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    settings = commands.load_settings(values["settings_path"]) or shipped_settings()
+    settings = load_settings(values["settings_path"]) or shipped_settings()
     with words.progress("detect") as tell:
-        found = commands.detect_files(
+        found = detect_files(
             paths, options, settings=settings, everything=values["everything"], stdin=_stdin,
             on_file=tell,
         )  # fmt: skip
@@ -398,8 +404,8 @@ def classify(paths: tuple[str, ...], rate_hz: float, **values: Any) -> None:
     FILE has one column, with or without a header: vertical acceleration in m/s². The jolt is
     its strongest moment; 1.2 s around it are looked at.
     """
-    from streetbump.commands import load_settings
     from streetbump.commands.classify import classify_files
+    from streetbump.commands.inputs import load_settings
     from streetbump.config import shipped_settings
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
@@ -428,13 +434,14 @@ def classify(paths: tuple[str, ...], rate_hz: float, **values: Any) -> None:
 @common_options
 def cluster(**values: Any) -> None:
     """List what many passes say together, what to look at first on top."""
-    from streetbump import commands
+    from streetbump.commands.places import cluster_table, narrow
+    from streetbump.commands.session import existing_store
     from streetbump.report.rows import cluster_people
 
     box = _bbox(values["bbox"]) if values["bbox"] else None
-    with commands.existing_store(values["url"]) as store:
-        table = commands.narrow(
-            commands.cluster_table(store), bbox=box, classes=values["classes"],
+    with existing_store(values["url"]) as store:
+        table = narrow(
+            cluster_table(store), bbox=box, classes=values["classes"],
             states=values["states"], min_trips=values["min_trips"],
         )  # fmt: skip
     _emit(table, values["kind"], values["output"], people=cluster_people)
@@ -458,8 +465,9 @@ def roughness(paths: tuple[str, ...], **values: Any) -> None:
 
     PATH is a trip file, a folder, or - for standard input; without it the store's trips count.
     """
-    from streetbump import commands
     from streetbump.commands import roughness as room
+    from streetbump.commands.inputs import load_settings
+    from streetbump.commands.session import existing_store
     from streetbump.config import shipped_settings
     from streetbump.report.roughness import people
 
@@ -468,14 +476,14 @@ def roughness(paths: tuple[str, ...], **values: Any) -> None:
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
     with words.progress("roughness") as tell:
         if paths:
-            settings = commands.load_settings(values["settings_path"]) or shipped_settings()
+            settings = load_settings(values["settings_path"]) or shipped_settings()
             found = room.roughness_of_files(
                 paths, options, settings=settings, stdin=_stdin, on_file=tell
             )
             table, refused = found.rows, len(found.rejected)
             words.refused(found.rejected)
         else:
-            with commands.existing_store(values["url"]) as store:
+            with existing_store(values["url"]) as store:
                 table, refused = room.roughness_of_store(store), 0
     table = table if box is None else room.within(table, box)
     _emit(table, values["kind"], values["output"], people=people)
@@ -502,9 +510,10 @@ def coverage(**values: Any) -> None:
     """
     from datetime import UTC, datetime
 
-    from streetbump import commands, runtime
+    from streetbump import runtime
     from streetbump.commands import coverage as room
     from streetbump.commands.explain import is_picture
+    from streetbump.commands.session import existing_store
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
     names = ("streets", "street_name", "districts", "district_name", "survey", "k")
@@ -512,7 +521,7 @@ def coverage(**values: Any) -> None:
     order = room.Order(**{name: values[name] for name in names}, today=today)
     output, kind = values["output"], values["kind"]
     with (
-        commands.existing_store(values["url"]) as store,
+        existing_store(values["url"]) as store,
         words.progress("coverage") as tell,
     ):
         tell("reading passes")
@@ -534,14 +543,14 @@ def explain(place_id: str | None, trip: str | None, **values: Any) -> None:
 
     With --trip, -o FILE.png, .pdf or .svg draws the trip.
     """
-    from streetbump import commands
     from streetbump.commands import explain as room
+    from streetbump.commands.session import existing_store
 
     options = _trip_options(values)
     if (place_id is None) == (trip is None):
         raise UsageError("explain: give either a place (or cluster) id, or --trip FILE")
     if trip is None:
-        with commands.existing_store(values["url"]) as store:
+        with existing_store(values["url"]) as store:
             click.echo(room.explain(store, place_id or ""), nl=False)
         return
     _explain_trip(trip, options, values)
@@ -549,7 +558,7 @@ def explain(place_id: str | None, trip: str | None, **values: Any) -> None:
 
 def _explain_trip(trip: str, options: TripOptions, values: dict[str, Any]) -> None:
     from streetbump.commands import explain as room
-    from streetbump.commands import load_settings
+    from streetbump.commands.inputs import load_settings
     from streetbump.config import shipped_settings
     from streetbump.report.trip_story import facts, jolt_people
 
@@ -613,10 +622,10 @@ def import_(path: Path, **values: Any) -> None:
 @common_options
 def list_(counts: bool, **values: Any) -> None:
     """List the known obstacles."""
-    from streetbump import commands
     from streetbump.commands import obstacles as room
+    from streetbump.commands.session import existing_store
 
-    with commands.existing_store(values["url"]) as store:
+    with existing_store(values["url"]) as store:
         table = room.obstacle_counts(store) if counts else room.obstacle_table(store)
     shown = None if counts else _only(
         "obstacle_id", "source", "source_id", "kind", "wkt", "owner", "valid_to", "same_as"
@@ -643,15 +652,15 @@ def propose(doubts: bool, **values: Any) -> None:
 
     The GeoJSON (-o x.geojson) can be looked through and imported.
     """
-    from streetbump import commands
     from streetbump.cluster.propose import Bar
     from streetbump.commands import obstacles as room
+    from streetbump.commands.session import existing_store
 
     options = {"devices": "min_devices", "passes": "min_passes", "hit_rate_lo": "min_hit_rate",
                "class_p": "min_class_p", "span_days": "min_span_days"}  # fmt: skip
     said = {name: values[option] for name, option in options.items()}
     bar = Bar(**{name: value for name, value in said.items() if value is not None})
-    with commands.existing_store(values["url"]) as store:
+    with existing_store(values["url"]) as store:
         table = room.doubt(store, bar=bar) if doubts else room.propose(store, bar=bar)
     shown = _only(
         *(("obstacle_id", "source_id", "kind", "owner", "finding", "passes", "devices", "felt",
@@ -671,24 +680,25 @@ def propose(doubts: bool, **values: Any) -> None:
 @common_options
 def submit(**values: Any) -> None:
     """Show what would be reported to which city, and why the rest would not; --send sends."""
-    from streetbump import commands
+    from streetbump.commands.requests import check_live, outbox_table, plan_people, plan_table
+    from streetbump.commands.session import existing_store
     from streetbump.pipeline import Status
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    commands.existing_store(values["url"]).close()
+    existing_store(values["url"]).close()
     if not values["cities"]:
         words.say("no city is given: --city FILE (or --city sandbox) says where reports would go")
     with _session(values, cities=values["cities"]) as session:
         session.until_idle(lanes=("cluster",))
         if not values["send"]:
-            table = _first(commands.plan_table(session), values, words, "--format csv has all")
-            _emit(table, values["kind"], values["output"], people=commands.plan_people)
+            table = _first(plan_table(session), values, words, "--format csv has all")
+            _emit(table, values["kind"], values["output"], people=plan_people)
             words.say("dry run: nothing was sent")
             return
-        commands.check_live(session.work.desks)
+        check_live(session.work.desks)
         with words.progress("submit") as tell:
             last = session.until_idle(lanes=("submit",), allow_send=True, on_progress=_tell(tell))
-        table = commands.outbox_table(session.store)
+        table = outbox_table(session.store)
     _emit(table, values["kind"], values["output"],
           people=_only("place_id", "city", "state", "request_id", "token", "note"))  # fmt: skip
     if last.status is Status.WAIT:
@@ -701,16 +711,18 @@ def submit(**values: Any) -> None:
 @common_options
 def sync(**values: Any) -> None:
     """Ask the cities what became of each request; nothing is sent. Closed is not repaired."""
-    from streetbump import commands
+    from streetbump.commands import requests as lib
+    from streetbump.commands.requests import sync_table
+    from streetbump.commands.session import existing_store
     from streetbump.pipeline import Status
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    commands.existing_store(values["url"]).close()
+    existing_store(values["url"]).close()
     if not values["cities"]:
         words.say("no city is given, so none is asked: --city FILE (or --city sandbox)")
     with _session(values, cities=values["cities"]) as session, words.progress("sync") as tell:
-        last = commands.sync(session, on_progress=_tell(tell))
-        table = commands.sync_table(session.store)
+        last = lib.sync(session, on_progress=_tell(tell))
+        table = sync_table(session.store)
     _emit(table, values["kind"], values["output"],
           people=_only("place_id", "city", "request_id", "state", "city_status", "since_utc",
                        "place_state"))  # fmt: skip
@@ -728,8 +740,8 @@ def sync(**values: Any) -> None:
 @common_options
 def worker(**values: Any) -> None:
     """Take in uploads from a folder for ever; SIGTERM ends it after the step under way."""
-    from streetbump import commands
     from streetbump import worker as room
+    from streetbump.commands.requests import check_live
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
     stop = threading.Event()
@@ -737,7 +749,7 @@ def worker(**values: Any) -> None:
         signal.signal(number, lambda *_: stop.set())
     with _session(values, cities=values["cities"], strangers=True) as session:
         if values["send"]:
-            commands.check_live(session.work.desks)
+            check_live(session.work.desks)
         if not values["verbose"]:  # trouble with files is said in any case
             work = replace(session.work, observe=_tell_of_inbox(words))
             session = replace(session, work=work)
@@ -771,15 +783,16 @@ def sandbox(
     port: int, faults: Path | None, ledger: Path | None, write_profile: Path | None, **values: Any
 ) -> None:
     """Play a city that speaks Open311, on this machine only, to practise on."""
-    from streetbump import commands
+    from streetbump.commands.inputs import read_text
+    from streetbump.commands.requests import practice_profile
     from streetbump.submit.sandbox import Sandbox, read_setup
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
     city = Sandbox(port, ledger_path=ledger)
     if faults is not None:
-        city.prepare(read_setup(commands.read_text(faults, "--faults"), where=str(faults)))
+        city.prepare(read_setup(read_text(faults, "--faults"), where=str(faults)))
     if write_profile is not None:
-        write_profile.write_text(commands.practice_profile(city.url), "utf-8")
+        write_profile.write_text(practice_profile(city.url), "utf-8")
     words.say(f"practice city at {city.url} (its requests: {city.url}practice/ledger)")
 
     def leave(*_: object) -> None:
@@ -803,10 +816,11 @@ def review() -> None:
 @common_options
 def review_list(**values: Any) -> None:
     """List the places that wait for a decision, and those that have one."""
-    from streetbump import commands
+    from streetbump.commands.review import review_table
+    from streetbump.commands.session import existing_store
 
-    with commands.existing_store(values["url"]) as store:
-        table = commands.review_table(store)
+    with existing_store(values["url"]) as store:
+        table = review_table(store)
     _emit(table, values["kind"], values["output"])
 
 
@@ -817,12 +831,12 @@ def _decision(name: str, help_text: str) -> None:
     @click.option("--note", default="", metavar="TEXT", help="Why, for those who ask later.")
     @common_options
     def decide(place_id: str, by: str, note: str, **values: Any) -> None:
-        from streetbump import commands, runtime
+        from streetbump import runtime
+        from streetbump.commands import review as lib
+        from streetbump.commands.session import existing_store
 
-        with commands.existing_store(values["url"]) as store:
-            place = commands.review(
-                store, place_id, name, by=by, note=note, now_ns=runtime.now_ns()
-            )
+        with existing_store(values["url"]) as store:
+            place = lib.review(store, place_id, name, by=by, note=note, now_ns=runtime.now_ns())
         Words(quiet=values["quiet"], verbose=values["verbose"]).say(f"{place_id}: {place.why}")
 
 
@@ -839,10 +853,10 @@ _decision("reject", "Never report a place.")
 @common_options
 def mark_obstacle(place_id: str, obstacle_kind: str, by: str, note: str, **values: Any) -> None:
     """Make a known obstacle of a place; it is never reported again."""
-    from streetbump import commands
     from streetbump.commands import obstacles as room
+    from streetbump.commands.session import existing_store
 
-    commands.existing_store(values["url"]).close()
+    existing_store(values["url"]).close()
     with _session(values) as session:
         made = room.mark_obstacle(session, place_id, kind=obstacle_kind, by=by, note=note)
     Words(quiet=values["quiet"], verbose=values["verbose"]).say(
@@ -862,18 +876,20 @@ def mark_obstacle(place_id: str, obstacle_kind: str, by: str, note: str, **value
 @common_options
 def reprocess(paths: tuple[str, ...], name: str, executor: str, **values: Any) -> None:
     """Compute every archived trip again, beside the active generation."""
-    from streetbump import commands
+    from streetbump.commands import generations as lib
+    from streetbump.commands.inputs import STDIN, load_settings, trip_files
+    from streetbump.commands.session import existing_store
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    commands.trip_files(p for p in paths if p != commands.STDIN)
-    settings = commands.load_settings(values["settings_path"])
+    trip_files(p for p in paths if p != STDIN)
+    settings = load_settings(values["settings_path"])
     width = (os.cpu_count() or 1) if executor == "local" else 1
-    commands.existing_store(values["url"]).close()
+    existing_store(values["url"]).close()
     with (
         _session({**values, "settings_path": None}, width=width) as session,
         words.progress("reprocess") as tell,
     ):
-        lines = commands.reprocess(
+        lines = lib.reprocess(
             session, name=name, settings=settings, paths=paths, stdin=_stdin,
             on_progress=_tell(tell),
         )  # fmt: skip
@@ -886,10 +902,11 @@ def reprocess(paths: tuple[str, ...], name: str, executor: str, **values: Any) -
 @common_options
 def compare(a: str, b: str, **values: Any) -> None:
     """Show two generations side by side."""
-    from streetbump import commands
+    from streetbump.commands import generations as lib
+    from streetbump.commands.session import existing_store
 
-    with commands.existing_store(values["url"]) as store:
-        table = commands.compare(store, a, b)
+    with existing_store(values["url"]) as store:
+        table = lib.compare(store, a, b)
     _emit(table, values["kind"], values["output"])
 
 
@@ -898,10 +915,11 @@ def compare(a: str, b: str, **values: Any) -> None:
 @common_options
 def promote(name: str, **values: Any) -> None:
     """Make a generation the active one; its first plan is held for review."""
-    from streetbump import commands, runtime
+    from streetbump import runtime
+    from streetbump.commands.session import existing_store
 
     words = Words(quiet=values["quiet"], verbose=values["verbose"])
-    with commands.existing_store(values["url"]) as store:
+    with existing_store(values["url"]) as store:
         store.promote(name, now_ns=runtime.now_ns())
     with _session(values) as session:
         session.until_idle(lanes=("cluster",))
@@ -973,7 +991,7 @@ def evaluate(paths: tuple[str, ...], **values: Any) -> None:
     PATH is a folder with a truth table, or, with --truth, a trip file or a folder.
     """
     from streetbump.commands import evaluate as room
-    from streetbump.commands import load_settings, trip_files
+    from streetbump.commands.inputs import load_settings, trip_files
     from streetbump.config import shipped_settings
     from streetbump.report.scoreboard import people_text
 
@@ -1023,7 +1041,9 @@ def doctor(what: str | None, file: str | None, city: str | None, **values: Any) 
 
     A city is only read from: nothing is created. The last lines are what would mend its profile.
     """
-    from streetbump import commands
+    from streetbump.commands import doctor as lib
+    from streetbump.commands.doctor import doctor_trip
+    from streetbump.commands.inputs import load_settings
     from streetbump.config import shipped_settings
 
     options = _trip_options(values)
@@ -1032,10 +1052,10 @@ def doctor(what: str | None, file: str | None, city: str | None, **values: Any) 
     if city is not None:
         what, file = "city", city
     if what is None or file is None:
-        _emit(commands.doctor(values["url"]), values["kind"], values["output"])
+        _emit(lib.doctor(values["url"]), values["kind"], values["output"])
     elif what == "trip":
-        settings = commands.load_settings(values["settings_path"]) or shipped_settings()
-        records = commands.doctor_trip(file, options, settings=settings, stdin=_stdin)
+        settings = load_settings(values["settings_path"]) or shipped_settings()
+        records = doctor_trip(file, options, settings=settings, stdin=_stdin)
         _print_records(records)
         if any("refused" in record for record in records):
             sys.exit(1)
@@ -1049,11 +1069,11 @@ def _look_at_city(file: str, kind: str | None, output: Path | None) -> None:
 
     import pandas as pd
 
-    from streetbump import commands
+    from streetbump.commands.doctor import doctor_city
 
     rows = []
     with ExitStack() as stack:
-        for row in commands.doctor_city(file, stack=stack):
+        for row in doctor_city(file, stack=stack):
             rows.append(row)
             if kind is None and output is None:
                 lead, gap = f"{row['state']:9}", " "

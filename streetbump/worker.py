@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from streetbump import commands
-from streetbump.commands import Session
+from streetbump.commands.session import Session, reopened
 from streetbump.errors import InputError, StoreBusy
 from streetbump.model import Reason, upload_id_of
 from streetbump.pipeline import LANES, Progress, Status, UploadOptions, advance
@@ -366,4 +365,4 @@ def _up_to_date(session: Session) -> Session:
     active = session.store.active()
     if active is None or active.name == session.work.generation.name:
         return session
-    return commands.reopened(session)
+    return reopened(session)

@@ -21,7 +21,8 @@ import pandas as pd
 import pytest
 from msgspec import structs
 
-from streetbump import commands, worker
+from streetbump import worker
+from streetbump.commands.generations import reprocess
 from streetbump.config import Settings, shipped_settings
 from streetbump.model import upload_id_of
 from streetbump.pipeline import Progress, Status
@@ -39,10 +40,11 @@ DYING_WORKER = """
 import os, signal, sys, threading
 from dataclasses import replace
 from pathlib import Path
-from streetbump import commands, worker
+from streetbump import worker
+from streetbump.commands.session import open_session
 
 store, inbox, point = sys.argv[1:]
-session = commands.open_session(store, settings=None)
+session = open_session(store, settings=None)
 
 def kill(name):
     if name == point:
@@ -458,7 +460,7 @@ def test_a_promoted_generation_is_taken_up(workshop: Workshop) -> None:
 
     def promote(progress: Progress) -> None:
         if "clustered" in progress.what and other.store.active() == session.work.generation:
-            commands.reprocess(other, name="next", settings=changed, paths=[], stdin=no_stdin)
+            reprocess(other, name="next", settings=changed, paths=[], stdin=no_stdin)
             other.store.promote("next", now_ns=workshop.now_ns)
             rename_in(inbox, "second.csv", Path(TRIPS[1]).read_bytes())
 

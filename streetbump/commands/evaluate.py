@@ -16,15 +16,9 @@ from pathlib import Path
 import pandas as pd
 
 from streetbump import runtime
-from streetbump.commands import (
-    TripOptions,
-    contents_of,
-    offer_files,
-    open_session,
-    read_text,
-    trip_files,
-)
+from streetbump.commands.inputs import TripOptions, contents_of, read_text, trip_files
 from streetbump.commands.obstacles import import_obstacles
+from streetbump.commands.session import offer_files, open_session
 from streetbump.config import Settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError, UsageError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from streetbump.cluster.places import why_not
-from streetbump.commands import TripOptions, read_trips
+from streetbump.commands.inputs import TripOptions, read_trips
 from streetbump.config import Settings, shipped_settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError, UsageError
