@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streetbump.config import Settings, parse_settings
+from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import ConfigError, InputError, UsageError
 from streetbump.model import Rejected, Trip, upload_id_of
 from streetbump.pipeline import UploadOptions
@@ -90,6 +90,11 @@ def read_text(path: Path, option: str) -> str:
 def load_settings(path: Path | None) -> Settings | None:
     """The settings of a file; None where none was named."""
     return None if path is None else parse_settings(read_text(path, "--settings"), where=str(path))
+
+
+def used_settings(path: Path | None) -> Settings:
+    """The settings of a file; the shipped ones where none was named."""
+    return load_settings(path) or shipped_settings()
 
 
 def trip_files(paths: Iterable[str]) -> list[Path]:
