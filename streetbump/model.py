@@ -24,6 +24,9 @@ Ints32 = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 
+DAY_NS = 86_400_000_000_000
+"""One day, ns."""
+
 STANDARD_GRAVITY_MS2 = 9.80665
 """Standard gravity, m/s² (ISO 80000-3)."""
 
