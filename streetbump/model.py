@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -242,6 +243,15 @@ class Rejected:
     reason: Reason
     hint: str
     part: str = ""
+
+
+def utc_text(when: datetime) -> str:
+    """A time as ``YYYY-MM-DDTHH:MM:SSZ``, fractions of a second cut off.
+
+    >>> utc_text(datetime.fromisoformat("2026-03-01T12:00:00.9+01:00"))
+    '2026-03-01T11:00:00Z'
+    """
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def upload_id_of(data: bytes) -> str:

@@ -16,11 +16,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from streetbump.commands.session import Session, reopened
 from streetbump.errors import InputError, StoreBusy
-from streetbump.model import Reason, upload_id_of
+from streetbump.model import DAY_NS, Reason, upload_id_of
 from streetbump.pipeline import LANES, Progress, Status, UploadOptions, advance
 
 UNFINISHED = (".tmp", ".part")
@@ -37,7 +36,6 @@ TALK = ("sync", "submit")
 """The lanes that wait for cities."""
 IDLE_S = 1.0
 """Pause before the inbox is looked at again, s. Chosen by us."""
-DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
@@ -326,12 +324,7 @@ class _Talking:
     def __enter__(self) -> None:
         self._thread.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stop.set()
         self._thread.join()
         if self._problem is not None and error is None:

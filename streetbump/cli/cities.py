@@ -74,8 +74,8 @@ def sandbox(
     port: int, faults: Path | None, ledger: Path | None, write_profile: Path | None, words: Words
 ) -> None:
     """Play a city that speaks Open311, on this machine only, to practise on."""
-    from streetbump.commands.inputs import read_text
     from streetbump.commands.requests import practice_profile
+    from streetbump.runtime import read_text
     from streetbump.submit.sandbox import Sandbox, read_setup
 
     city = Sandbox(port, ledger_path=ledger)

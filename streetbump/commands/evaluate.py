@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from streetbump import runtime
-from streetbump.commands.inputs import TripOptions, contents_of, read_text, trip_files
+from streetbump.commands.inputs import TripOptions, contents_of, trip_files
 from streetbump.commands.obstacles import import_obstacles
 from streetbump.commands.session import offer_files, open_session
 from streetbump.config import Settings
@@ -34,6 +34,7 @@ from streetbump.report.series import Clip, clip_of, score_series
 from streetbump.report.sessions import score_sessions
 from streetbump.report.sites import REPORT_COLUMNS, Snapshot, score_sites
 from streetbump.report.truth import Description
+from streetbump.runtime import read_text
 from streetbump.stores import Store
 from streetbump.stores.files import Files
 from streetbump.trips import ReadOptions, read

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streetbump.config import Settings, parse_settings, shipped_settings
-from streetbump.errors import ConfigError, InputError, UsageError
+from streetbump.errors import InputError, UsageError
 from streetbump.model import Rejected, Trip, upload_id_of
 from streetbump.pipeline import UploadOptions
+from streetbump.runtime import read_text
 from streetbump.stores.files import Files
 from streetbump.trips import ReadOptions, parse_column_map, read
 from streetbump.trips.bundle import packed
@@ -70,21 +71,6 @@ class TripOptions:
     def for_reading(self) -> ReadOptions:
         """As the reader wants them, for commands that store nothing."""
         return self.for_upload(door_key=NO_KEY).for_reader(Files(), local=True)
-
-
-def read_text(path: Path, option: str) -> str:
-    """The text of a file named on the command line.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be read, or is not text.
-    """
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = getattr(exc, "strerror", None) or "is not UTF-8 text"
-        raise ConfigError(f"{option} {path}: {reason}") from exc
 
 
 def load_settings(path: Path | None) -> Settings | None:

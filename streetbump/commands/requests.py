@@ -14,6 +14,7 @@ from streetbump.cluster.places import why_not
 from streetbump.commands.session import OnProgress, Session
 from streetbump.config import Settings
 from streetbump.errors import UsageError
+from streetbump.model import utc_text
 from streetbump.pipeline import Progress
 from streetbump.sending import READABLE, Desk, compose_planned, plan_now
 from streetbump.stores import Store
@@ -92,15 +93,14 @@ def sync_table(store: Store) -> pd.DataFrame:
     states = {p.place_id: p.state for p in store.places()}
     rows = [
         (r.place_id, r.episode, r.city, r.state, r.request_id or r.token, r.city_status,
-         None if r.status_ns is None else _utc(r.status_ns), r.city_words or None,
-         states.get(r.place_id), r.note or None)
+         _utc(r.status_ns), r.city_words or None, states.get(r.place_id), r.note or None)
         for r in store.outbox()
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(SYNC_COLUMNS))
 
 
-def _utc(ns: int) -> str:
-    return datetime.fromtimestamp(ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _utc(ns: int | None) -> str | None:
+    return None if ns is None else utc_text(datetime.fromtimestamp(ns / 1e9, UTC))
 
 
 def check_live(desks: Sequence[Desk]) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streetbump.geo import ecef_mm
+from streetbump.geo import ecef_m
 from streetbump.model import Bools, Floats, Ints
 
 DRAWS = 1000
@@ -154,8 +154,8 @@ def match_places(
     known = np.flatnonzero(np.isfinite(lat_deg) & np.isfinite(lon_deg))
     if len(known) == 0 or len(true_lat_deg) == 0:
         return pair(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    here = ecef_mm(lat_deg[known], lon_deg[known]) / 1000.0
-    there = ecef_mm(true_lat_deg, true_lon_deg) / 1000.0
+    here = ecef_m(lat_deg[known], lon_deg[known])
+    there = ecef_m(true_lat_deg, true_lon_deg)
     near = cKDTree(here).query_ball_point(there, np.asarray(tol_m, np.float64))
     truth = np.repeat(np.arange(len(there)), [len(n) for n in near])
     found = np.array([k for n in near for k in n], np.int64)

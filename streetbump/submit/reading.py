@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,7 @@ import msgspec
 
 from streetbump.cityprofile import PLAIN, Dialect
 from streetbump.errors import CityError
-from streetbump.model import CityRequest, CityService
+from streetbump.model import CityRequest, CityService, utc_text
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element  # the type only; defusedxml parses
@@ -508,6 +508,6 @@ def _utc(value: Any, naive: ZoneInfo | None) -> str | None:
             if naive is None:
                 return None
             when = when.replace(tzinfo=naive)
-        return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return utc_text(when)
     except (ValueError, OverflowError):
         return None

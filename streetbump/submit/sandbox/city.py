@@ -18,10 +18,11 @@ from msgspec import Meta
 
 from streetbump.config import convert, decode_toml
 from streetbump.errors import ConfigError
+from streetbump.model import utc_text
 from streetbump.submit.sandbox import answers, calls
 from streetbump.submit.sandbox.answers import Answer, Records, Refusal
 from streetbump.submit.sandbox.calls import Books, Call
-from streetbump.submit.sandbox.clock import Clock, ClockChange, stamp
+from streetbump.submit.sandbox.clock import Clock, ClockChange
 from streetbump.submit.sandbox.dialect import LIKE, Dialect
 from streetbump.submit.sandbox.faults import TROUBLES, CallKind, Faults, Mishaps, Scene, switches
 from streetbump.submit.sandbox.ledger import Ledger, Row
@@ -208,11 +209,13 @@ class City:
         return self._update(request_id, status="open", status_notes="Reopened.", parent_id="")
 
     def _update(self, request_id: str, **values: Any) -> bool:
-        return self._ledger.change(request_id, **values, updated_datetime=stamp(self.clock.now()))
+        return self._ledger.change(
+            request_id, **values, updated_datetime=utc_text(self.clock.now())
+        )
 
     def publish_request(self, request_id: str) -> bool:
         """End a request's moderation: from now on lists show it."""
-        return self._ledger.change(request_id, listed_from=stamp(self.clock.now()))
+        return self._ledger.change(request_id, listed_from=utc_text(self.clock.now()))
 
     def poison_request(self, request_id: str) -> bool:
         """Make a request one that kills the lists it stands in, as `poison` says how."""
@@ -297,7 +300,7 @@ class City:
         """Write a call down."""
         with self._lock:
             self._logged += 1
-            self._log.append({"call": self._logged, "at": stamp(self.clock.now()), **entry})
+            self._log.append({"call": self._logged, "at": utc_text(self.clock.now()), **entry})
 
 
 def utc_now() -> datetime:

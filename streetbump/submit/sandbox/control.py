@@ -14,10 +14,11 @@ import msgspec
 from msgspec import Meta
 
 from streetbump.errors import ConfigError
+from streetbump.model import utc_text
 from streetbump.submit.sandbox.answers import Refusal
 from streetbump.submit.sandbox.calls import NOT_FOUND
 from streetbump.submit.sandbox.city import Closing, Filling, dialect_of
-from streetbump.submit.sandbox.clock import ClockChange, stamp
+from streetbump.submit.sandbox.clock import ClockChange
 from streetbump.submit.sandbox.dialect import Dialect
 from streetbump.submit.sandbox.faults import FaultName, Faults
 from streetbump.submit.sandbox.tls import CertificateKind
@@ -83,7 +84,7 @@ def _seed(city: Sandbox, given: Seed) -> Done:
 
 def _clock(city: Sandbox, given: ClockChange) -> Done:
     city.clock.change(given)
-    return {"now": stamp(city.clock.now())}
+    return {"now": utc_text(city.clock.now())}
 
 
 def _fill(city: Sandbox, given: Filling) -> Done:
@@ -133,7 +134,7 @@ LOOKS: dict[str, tuple[str, Callable[[Sandbox], Any]]] = {
     "ledger": ("every request it holds, in order of arrival", lambda city: city.ledger()),
     "calls": ("the last 10,000 calls it heard: address, fault, whether a key came with it",
               lambda city: city.calls()),
-    "clock": ("its time", lambda city: {"now": stamp(city.clock.now())}),
+    "clock": ("its time", lambda city: {"now": utc_text(city.clock.now())}),
     "faults": ("the rules in force", lambda city: msgspec.to_builtins(city.faults())),
     "dialect": ("the switches", lambda city: msgspec.to_builtins(city.dialect)),
 }  # fmt: skip
