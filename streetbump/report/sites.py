@@ -20,7 +20,7 @@ from streetbump.geo import bearing_deg, ecef_m, from_local_m, local_m
 from streetbump.model import Bools, Floats, Ints, JoltClass
 from streetbump.report import scoring
 from streetbump.report.hearing import Heard
-from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
+from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure, share_figure
 from streetbump.report.series import reliability_rows
 from streetbump.report.truth import Description
 
@@ -394,9 +394,8 @@ def _could_be_felt(town: Town, n_trips: int) -> Iterator[Figure]:
     for lo, hi in pairwise((*BINS, 10**9)):
         keep = pothole & (passes >= lo) & (passes < hi)
         if keep.any():
-            n = int(keep.sum())
-            share = scoring.boot_share((town.felt[keep] >= 3).astype(float), np.arange(n))
-            yield figure(BY_PASSES, FELT, "", "recall", share, at=_bin(lo, hi), n=n, n_units=n)
+            by_three, site = (town.felt[keep] >= 3).astype(float), np.flatnonzero(keep)
+            yield share_figure(BY_PASSES, FELT, "", "recall", by_three, site, at=_bin(lo, hi))
 
 
 def _stated(town: Town, shot: Snapshot, flagged: Tally) -> Iterator[Figure]:
@@ -417,9 +416,8 @@ def _stated(town: Town, shot: Snapshot, flagged: Tally) -> Iterator[Figure]:
 
 
 def _stated_figure(measure: str, values: Floats, *, unit: str = "1") -> Figure:
-    share = scoring.boot_share(values, np.arange(len(values)))
-    n = len(values)
-    return figure(STATED, FLAGGED, NOT_TUNED, measure, share, n=n, n_units=n, unit=unit)
+    each = np.arange(len(values))
+    return share_figure(STATED, FLAGGED, NOT_TUNED, measure, values, each, unit=unit)
 
 
 def _probabilities(town: Town, shot: Snapshot) -> list[Figure]:

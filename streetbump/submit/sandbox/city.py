@@ -57,15 +57,6 @@ def read_setup(text: str, *, where: str) -> Setup:
     return msgspec.structs.replace(setup, dialect=dialect, faults=rules)
 
 
-def read_faults(text: str, *, where: str) -> Faults:
-    """The one fault in a TOML text.
-
-    >>> read_faults('fault = "429"', where="faults.toml").fault
-    '429'
-    """
-    return decode_toml(text, Faults, where=where)
-
-
 def dialect_of(switches: Any, *, where: str, strict: bool = True) -> Dialect:
     """A dialect: `switches` laid over the one named by ``like``, or over the standard."""
     given = convert(switches, dict[str, Any], where=f"{where}: dialect")
