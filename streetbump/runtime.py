@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from streetbump.cityprofile import BoundaryFile, CityProfile, parse_city, shipped_city
-from streetbump.errors import ConfigError, StoreError
+from streetbump.errors import ConfigError, StoreError, UsageError
 from streetbump.sending import Desk
 from streetbump.stores.files import Files
 from streetbump.submit.routing import City, OtherArea, polygon_wkb, shapes_wkb
@@ -181,6 +181,20 @@ def read_text(path: Path, option: str = "") -> str:
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or "is not UTF-8 text"
         raise ConfigError(f"{option} {path}: {reason}".lstrip()) from exc
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write what ``-o`` asked for.
+
+    Raises
+    ------
+    UsageError
+        It cannot be written there.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as exc:
+        raise UsageError(f"-o {path}: {exc.strerror}") from exc
 
 
 def open_desks(names: Sequence[str], *, environ: Mapping[str, str], stack: ExitStack) -> list[Desk]:

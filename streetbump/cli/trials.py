@@ -83,11 +83,12 @@ def evaluate(
     """
     from streetbump.commands import evaluate as room
     from streetbump.commands.inputs import trip_files, used_settings
+    from streetbump.report.pictures import check
     from streetbump.report.scoreboard import people_text
 
     settings = used_settings(settings_path)
     if pictures is not None:
-        room.check_pictures()
+        check()
     with pool(width_for(len(trip_files(paths)))) as executor, words.progress("evaluate") as tell:
         result = room.evaluate(
             paths, options, truth=truth, dataset=dataset, settings=settings,

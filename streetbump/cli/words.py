@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PROGRESS_AFTER_S = 2.0
 
+PICTURES = (".png", ".pdf", ".svg")
+"""Endings of files that are drawn."""
+
 TABLE_ROWS = 40
 """Rows shown to people by ``run`` and ``submit``; programs get all."""
 
@@ -90,24 +93,25 @@ class Output:
     ) -> None:
         """Write a table where and how it was asked for; `text` makes the page that people read."""
         from streetbump.report.output import ENDINGS
+        from streetbump.runtime import write_file
 
         if self.path is not None:
             ending = ENDINGS.get(self.path.suffix.lower())
             if self.form is None and ending is None:
                 raise UsageError(f"-o {self.path}: which format? one of {' '.join(ENDINGS)}")
-            try:
-                self.path.write_bytes(_rendered(frame, self.form or ending or "", people, text))
-            except OSError as exc:
-                raise UsageError(f"-o {self.path}: {exc.strerror}") from exc
+            write_file(self.path, _rendered(frame, self.form or ending or "", people, text))
             return
         chosen = self.form or ("table" if _on_terminal() else "jsonl")
         click.echo(_rendered(frame, chosen, people, text), nl=False)
 
     def picture(self) -> Path | None:
         """The file to draw instead, where its ending says so."""
-        from streetbump.commands.explain import is_picture
+        if self.form or self.path is None or self.path.suffix.lower() not in PICTURES:
+            return None
+        from streetbump.report.pictures import check
 
-        return self.path if self.form is None and is_picture(self.path) else None
+        check()  # before an hour of work
+        return self.path
 
     def first(self, table: pd.DataFrame, words: Words, more: str) -> pd.DataFrame:
         """What people see of a long table on a terminal; programs and files get all of it."""

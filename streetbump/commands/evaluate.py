@@ -36,7 +36,6 @@ from streetbump.report.sites import REPORT_COLUMNS, Snapshot, score_sites
 from streetbump.report.truth import Description
 from streetbump.runtime import read_text
 from streetbump.stores import Store
-from streetbump.stores.files import Files
 from streetbump.trips import ReadOptions, read
 
 Tell = Callable[[str], None]
@@ -222,9 +221,7 @@ def _jobs(case: Case, settings: Settings) -> tuple[list[_Job], list[str]]:
     ids = known.trip_ids(list(case.files), list(kind_of), rule=d.trip_id)
     every_trip = bool((truth["kind"] == "site").any()) or d.unlisted == "no-events"
     with_peers = bool(truth["kind"].isin(["event", "site"]).any())
-    how = case.options.for_upload(door_key=b"evaluate stores nothing").for_reader(
-        Files(), local=True
-    )
+    how = case.options.for_reading()
     jobs, skipped = [], []
     for rel, path in case.files.items():
         trip_id = ids.get(rel, "")
@@ -471,19 +468,6 @@ def _some(what: str, names: Sequence[str], limit: int = 6) -> list[str]:
 
 
 # ------------------------------------------------------------------------------- pictures
-
-
-def check_pictures() -> None:
-    """Say at once, before an hour of work, that pictures cannot be drawn.
-
-    Raises
-    ------
-    MissingExtra
-        matplotlib is not installed.
-    """
-    from streetbump.report.pictures import check
-
-    check()
 
 
 def draw(table: pd.DataFrame, folder: Path) -> list[str]:
