@@ -602,7 +602,6 @@ class CityRequest:
     lat_deg: float | None
     lon_deg: float | None
     requested_utc: str | None
-    updated_utc: str | None
     status_notes: str
     parent_id: str | None = None  # the request it is a duplicate of
 

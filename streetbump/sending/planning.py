@@ -182,8 +182,6 @@ def _facts(
         jolt_class=JoltClass(place.jolt_class),
         class_p=value(f"p_{place.jolt_class}"),
         severity=value("severity"),
-        severity_lo=value("severity_lo"),
-        severity_hi=value("severity_hi"),
         hit_rate=value("hit_rate"),
         hits=int(rows["hits"].sum()),
         passes=int(rows["passes"].sum()),

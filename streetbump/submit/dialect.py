@@ -170,7 +170,7 @@ def stamp(when: datetime, *, style: str, zone: ZoneInfo) -> str:
     zone : ZoneInfo
         The city's.
 
-    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> noon = datetime.fromisoformat("2026-03-01T12:00:00Z")
     >>> [stamp(noon, style=s, zone=ZoneInfo("Europe/Berlin")) for s in ("z", "offset")]
     ['2026-03-01T12:00:00Z', '2026-03-01T13:00:00+01:00']
     >>> [stamp(noon, style=s, zone=ZoneInfo("Europe/Berlin")) for s in ("naive", "date")]

@@ -533,7 +533,7 @@ class _Probe:
         facts = PlaceFacts(
             place_id="sample", episode=1, state=PlaceState.FLAGGED, lat_deg=lat_deg,
             lon_deg=lon_deg, pos_err_m=3.0, headings_deg=(0.0,), jolt_class=cls, class_p=0.9,
-            severity=6.0, severity_lo=5.0, severity_hi=7.0, hit_rate=0.7, hits=12, passes=18,
+            severity=6.0, hit_rate=0.7, hits=12, passes=18,
             n_devices=4, n_days=3, first_day=day, last_day=day, priority=4.0, synthetic=False,
         )  # fmt: skip
         return compose(facts, self.profile, marker=marker("sample", 1))

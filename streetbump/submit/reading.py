@@ -413,7 +413,6 @@ def _request(row: _Row, naive: ZoneInfo | None) -> CityRequest:
         lat_deg=_degrees(_first(row, "lat", "latitude"), 90.0),
         lon_deg=_degrees(_first(row, "long", "lon", "lng", "longitude"), 180.0),
         requested_utc=_utc(_first(row, "requested_datetime"), naive),
-        updated_utc=_utc(_first(row, "updated_datetime"), naive),
         status_notes=_text(_first(row, "status_notes", "status_note")),
         parent_id=_id(_first({**_inner(row), **row}, "parent_service_request_id")),
     )

@@ -34,8 +34,8 @@ class Clock:
 
     >>> clock = Clock(lambda: datetime(2026, 3, 1, tzinfo=UTC))
     >>> clock.change(ClockChange(advance_s=3600))
-    >>> utc_text(clock.now())
-    '2026-03-01T01:00:00Z'
+    >>> clock.now().isoformat()
+    '2026-03-01T01:00:00+00:00'
     """
 
     def __init__(self, source: Callable[[], datetime]) -> None:
