@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from streetbump.errors import UsageError
-from streetbump.simulate.writers.rows import About, Recording
+from streetbump.simulate.trip import SimulatedTrip
+from streetbump.simulate.writers.rows import About
 
 __all__ = ["ENDING", "RUNS_ON", "WRITERS", "About", "write"]
 
@@ -63,17 +64,16 @@ not known, so only its Android files are written)."""
 class Writer(Protocol):
     """What a logger's module offers."""
 
-    def write(self, trip: Recording, *, about: About) -> bytes:
+    def write(self, trip: SimulatedTrip, *, about: About) -> bytes:
         """The file of one trip."""
 
 
-def write(trip: Recording, *, about: About, logger: str) -> bytes:
+def write(trip: SimulatedTrip, *, about: About, logger: str) -> bytes:
     """The file that `logger` would have written on this trip; the same trip gives the same bytes.
 
     Parameters
     ----------
     trip : SimulatedTrip
-        Or anything with its samples and fixes.
     about : About
     logger : str
         One of ``WRITERS``.
