@@ -20,7 +20,8 @@ from pathlib import Path
 from streetbump.commands.session import Session, reopened
 from streetbump.errors import InputError, StoreBusy
 from streetbump.model import DAY_NS, Reason, upload_id_of
-from streetbump.pipeline import LANES, Progress, Status, UploadOptions, advance
+from streetbump.pipeline import LANES, Progress, Status, advance
+from streetbump.pipeline.intake import UploadOptions
 
 UNFINISHED = (".tmp", ".part")
 REJECTED = "rejected"

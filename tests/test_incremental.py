@@ -21,7 +21,8 @@ from streetbump.commands.session import Session
 from streetbump.config import Settings
 from streetbump.geo import bin_of, from_local_m
 from streetbump.model import OBSTACLES, TRIPS, Detection, Gravity, TimeBasis, Trip
-from streetbump.pipeline import put_obstacles, register
+from streetbump.pipeline.clusters import put_obstacles
+from streetbump.pipeline.generations import register
 from streetbump.stores import Taken
 
 from .cluster.kit import DAY_NS, HERE, NOON_NS, Region, clustered, drives, jolts, obstacle

@@ -214,7 +214,7 @@ def test_an_unfinished_generation_cannot_be_promoted(workshop: Workshop) -> None
     """Promoting waits until every trip has been computed."""
     session = workshop.open()
     take_in(session, TRIPS[:2])
-    from streetbump.pipeline import register
+    from streetbump.pipeline.generations import register
 
     register(session.store, session.settings, name="empty", now_ns=workshop.now_ns)
     with pytest.raises(StoreBusy, match="lacks 2 trips"):
@@ -457,7 +457,7 @@ def test_an_obstacle_that_comes_late_still_stops_a_report(
     place = next(p for p in session.store.places() if p.jolt_class == "pothole")
     text = f"id,kind,lat,lon\n1,casting,{place.lat_deg},{place.lon_deg}\n"
     from streetbump.cluster.inventory import read_inventory
-    from streetbump.pipeline import put_obstacles
+    from streetbump.pipeline.clusters import put_obstacles
 
     rows = read_inventory(text.encode(), source="x").rows
     put_obstacles(session.store, rows, settings=session.settings, now_ns=workshop.now_ns)

@@ -52,17 +52,18 @@ class Shop:
 
         Uploads of `strangers` are read in a child process under limits.
         """
-        from streetbump import pipeline, runtime
+        from streetbump import runtime
         from streetbump.commands.inputs import load_settings
         from streetbump.commands.session import open_session
         from streetbump.executors import Limited
         from streetbump.observe import log, silent
+        from streetbump.pipeline.intake import warm_up
 
         settings = load_settings(self.settings_path)
         with ExitStack() as stack:
             desks = runtime.open_desks(cities, environ=os.environ, stack=stack)
             limited = strangers and sys.platform == "linux"
-            executor = Limited(warm=pipeline.warm_up) if limited else pool(width)
+            executor = Limited(warm=warm_up) if limited else pool(width)
             session = open_session(
                 self.url,
                 settings=settings,

@@ -15,7 +15,7 @@ from streetbump.detect.trigger import reported
 from streetbump.errors import InputError, UsageError
 from streetbump.geo import bin_centre, cell_of, cells_around
 from streetbump.model import PlaceState
-from streetbump.pipeline import settings_of
+from streetbump.pipeline.generations import settings_of
 from streetbump.report import coverage as report
 from streetbump.report import coverage_map, districts, streets
 from streetbump.report.output import People

@@ -11,7 +11,7 @@ from streetbump.commands.inputs import TripOptions, read_trips
 from streetbump.config import Settings
 from streetbump.detect.trigger import reported
 from streetbump.model import BUMPS, Rejected
-from streetbump.pipeline import detect_trip
+from streetbump.pipeline.intake import detect_trip
 from streetbump.report.rows import DETECT_COLUMNS, detect_rows, rejected_rows
 
 

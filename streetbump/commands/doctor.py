@@ -21,7 +21,7 @@ from streetbump.commands.inputs import NO_KEY, TripOptions, contents
 from streetbump.config import Settings
 from streetbump.detect.trigger import reported
 from streetbump.model import Rejected, Trip
-from streetbump.pipeline import detect_trip
+from streetbump.pipeline.intake import detect_trip
 from streetbump.stores import Store
 from streetbump.stores.engine import sqlite_path
 from streetbump.submit.probe import mended

@@ -14,7 +14,8 @@ from streetbump.config import Settings, shipped_settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError
 from streetbump.model import Rejected
-from streetbump.pipeline import presence_at, settings_of
+from streetbump.pipeline.clusters import presence_at
+from streetbump.pipeline.generations import settings_of
 from streetbump.report.explain import Life, Link, explain_place
 from streetbump.report.rows import rejected_rows
 from streetbump.report.trip_story import EXPLAIN_COLUMNS, Story, story_of

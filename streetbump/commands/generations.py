@@ -12,7 +12,8 @@ from streetbump.commands.inputs import TripOptions
 from streetbump.commands.session import OnProgress, Session, offer_files, unspool
 from streetbump.config import Settings
 from streetbump.errors import UsageError
-from streetbump.pipeline import Status, register, settings_of
+from streetbump.pipeline import Status
+from streetbump.pipeline.generations import register, settings_of
 from streetbump.stores import Store
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from streetbump.config import Settings, parse_settings, shipped_settings
 from streetbump.errors import InputError, UsageError
 from streetbump.model import Rejected, Trip, upload_id_of
-from streetbump.pipeline import UploadOptions
+from streetbump.pipeline.intake import UploadOptions
 from streetbump.runtime import read_text
 from streetbump.stores.files import Files
 from streetbump.trips import ReadOptions, parse_column_map, read

@@ -27,7 +27,8 @@ from streetbump.commands.session import Session
 from streetbump.errors import InputError, MissingExtra
 from streetbump.geo import cell_of, cells_around
 from streetbump.model import JoltClass, PlaceState
-from streetbump.pipeline import put_obstacles, settings_of
+from streetbump.pipeline.clusters import put_obstacles
+from streetbump.pipeline.generations import settings_of
 from streetbump.runtime import read_text
 from streetbump.stores import Store
 

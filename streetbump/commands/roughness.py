@@ -12,7 +12,7 @@ from streetbump.commands.inputs import TripOptions, read_trips
 from streetbump.config import Settings
 from streetbump.geo import in_bbox
 from streetbump.model import PASSES, Rejected
-from streetbump.pipeline import detect_trip
+from streetbump.pipeline.intake import detect_trip
 from streetbump.report.roughness import stretches
 from streetbump.report.rows import rejected_rows
 from streetbump.stores import Store

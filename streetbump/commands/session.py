@@ -15,7 +15,8 @@ from streetbump.errors import StoreError
 from streetbump.executors import Executor, Serial
 from streetbump.model import upload_id_of
 from streetbump.observe import Observer, silent
-from streetbump.pipeline import LANES, Progress, Status, Work, active_generation, advance
+from streetbump.pipeline import LANES, Progress, Status, Work, advance
+from streetbump.pipeline.generations import active_generation
 from streetbump.sending import Desk
 from streetbump.stores import Store
 from streetbump.stores.engine import sqlite_path
