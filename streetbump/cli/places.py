@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streetbump.cli.options import (
-    a_file,
-    bbox_option,
-    box_of,
-    common_options,
-    stdin,
-    trip_options,
-)
+from streetbump.cli.options import a_file, bbox_option, box_of, common_options, stdin, trip_options
 from streetbump.cli.work import Shop
 from streetbump.errors import UsageError
 

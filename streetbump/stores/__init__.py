@@ -1,13 +1,6 @@
 """What is kept: the ledger, the trip archive, migrations."""
 
-from streetbump.stores.records import (
-    Generation,
-    OutboxRow,
-    PlaceRow,
-    Region,
-    Taken,
-    Upload,
-)
+from streetbump.stores.records import Generation, OutboxRow, PlaceRow, Region, Taken, Upload
 from streetbump.stores.store import Store
 
 __all__ = ["Generation", "OutboxRow", "PlaceRow", "Region", "Store", "Taken", "Upload"]

@@ -23,14 +23,7 @@ import streetbump
 from streetbump.cityprofile import CityProfile
 from streetbump.errors import CityError
 from streetbump.model import Reply, ServiceRequest
-from streetbump.submit.dialect import (
-    channel_of,
-    form,
-    json_body,
-    one_url,
-    post_url,
-    read_url,
-)
+from streetbump.submit.dialect import channel_of, form, json_body, one_url, post_url, read_url
 from streetbump.submit.routing import position_problem
 from streetbump.submit.secret import Secret
 

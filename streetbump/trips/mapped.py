@@ -23,14 +23,7 @@ from streetbump.trips.notes import Note
 from streetbump.trips.options import ColumnMap, ReadOptions
 from streetbump.trips.refusal import Refusal, quoted
 from streetbump.trips.streams import SPEED_MS, only
-from streetbump.trips.table import (
-    Columns,
-    Layout,
-    find_layout,
-    letters,
-    read_columns,
-    with_missing,
-)
+from streetbump.trips.table import Columns, Layout, find_layout, letters, read_columns, with_missing
 from streetbump.trips.text import Text
 
 FORMAT = "mapped-csv"

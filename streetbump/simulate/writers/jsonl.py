@@ -5,14 +5,7 @@ from __future__ import annotations
 import json
 
 from streetbump.simulate.trip import SimulatedTrip
-from streetbump.simulate.writers.rows import (
-    About,
-    joined,
-    known,
-    merged,
-    picked,
-    texts,
-)
+from streetbump.simulate.writers.rows import About, joined, known, merged, picked, texts
 
 
 def write(trip: SimulatedTrip, *, about: About) -> bytes:

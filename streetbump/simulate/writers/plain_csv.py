@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from streetbump.simulate.trip import SimulatedTrip
-from streetbump.simulate.writers.rows import (
-    About,
-    joined,
-    known,
-    merged,
-    picked,
-    texts,
-)
+from streetbump.simulate.writers.rows import About, joined, known, merged, picked, texts
 
 HEADER = "t,ax,ay,az,lat,lon,speed,heading,accuracy"
 """Columns of the plain CSV."""
