@@ -16,7 +16,7 @@ from streetbump.config import Settings
 from streetbump.errors import UsageError
 from streetbump.model import utc_text
 from streetbump.pipeline import Progress
-from streetbump.sending import READABLE, Desk, compose_planned, plan_now
+from streetbump.sending import READABLE, Desk, compose_planned
 from streetbump.stores import Store
 from streetbump.submit.plan import Action
 
@@ -29,12 +29,7 @@ SYNC_COLUMNS = ("place_id", "episode", "city", "state", "request_id", "city_stat
 def plan_table(session: Session) -> pd.DataFrame:
     """What would go where, with its text, and why each other place, and cluster, would not."""
     desks = {d.city.name: d for d in session.work.desks}
-    decided, facts = plan_now(
-        session.store,
-        [d.city for d in session.work.desks],
-        settings=session.settings,
-        now_ns=session.clock(),
-    )
+    decided, facts = session.plan()
     rows = []
     for planned in decided:
         fact = facts[planned.place_id]

@@ -14,7 +14,6 @@ from streetbump.commands.session import OnProgress, Session, offer_files, unspoo
 from streetbump.model import Reason, Rejected
 from streetbump.pipeline import LANES, Progress, Status
 from streetbump.report.rows import rejected_rows
-from streetbump.sending import plan_now
 from streetbump.submit.plan import Action
 
 _VANISHED = ("", Reason.UNREADABLE.value, "vanished or changed while it was read; offer it again")
@@ -101,12 +100,7 @@ def _report_words(
         f"{state}: {len(ids)} ({', '.join(sorted(ids))})" for state, ids in sorted(by_state.items())
     ]
     if allow_send:
-        return [*words, "" if changed else "nothing new was reported"][: len(words) + (not changed)]
-    decided, _ = plan_now(
-        session.store,
-        [d.city for d in session.work.desks],
-        settings=session.settings,
-        now_ns=session.clock(),
-    )
+        return words or ["nothing new was reported"]
+    decided, _ = session.plan()
     due = sum(p.action is Action.SEND for p in decided)
     return [f"dry run: {due} places would be reported; streetbump submit shows them, --send sends"]

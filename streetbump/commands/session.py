@@ -17,10 +17,11 @@ from streetbump.model import upload_id_of
 from streetbump.observe import Observer, silent
 from streetbump.pipeline import LANES, Progress, Status, Work, advance
 from streetbump.pipeline.generations import active_generation
-from streetbump.sending import Desk
+from streetbump.sending import Desk, plan_now
 from streetbump.stores import Store
 from streetbump.stores.engine import sqlite_path
 from streetbump.stores.files import Files
+from streetbump.submit.plan import PlaceFacts, Planned
 
 OnProgress = Callable[[Progress], None]
 
@@ -44,6 +45,11 @@ class Session:
     def settings(self) -> Settings:
         """The settings of the generation that is worked on."""
         return self.work.settings
+
+    def plan(self) -> tuple[tuple[Planned, ...], dict[str, PlaceFacts]]:
+        """What would be done about every place now, and the facts behind it."""
+        cities = [desk.city for desk in self.work.desks]
+        return plan_now(self.store, cities, settings=self.settings, now_ns=self.clock())
 
     def until_idle(
         self,
