@@ -20,7 +20,7 @@ from pathlib import Path
 from streetbump.commands.session import Session, reopened
 from streetbump.errors import InputError, StoreBusy
 from streetbump.model import DAY_NS, Reason, upload_id_of
-from streetbump.pipeline import LANES, Progress, Status, advance
+from streetbump.pipeline import LANES, Progress, Status
 from streetbump.pipeline.intake import UploadOptions
 
 UNFINISHED = (".tmp", ".part")
@@ -265,13 +265,7 @@ def work(
         try:
             session = watched.session = _up_to_date(session)
             watched.look()
-            progress = advance(
-                session.store,
-                now_ns=session.clock(),
-                work=session.work,
-                lanes=lanes,
-                allow_send=allow_send,
-            )
+            progress = session.advance(lanes=lanes, allow_send=allow_send)
             if progress.status is Status.DONE:
                 teller.tell(progress)
                 continue
@@ -343,10 +337,7 @@ class _Talking:
         while not self._stop.is_set():
             try:
                 session = _up_to_date(session)
-                progress = advance(
-                    session.store, now_ns=session.clock(), work=session.work, lanes=self._lanes,
-                    allow_send=self._allow_send,
-                )  # fmt: skip
+                progress = session.advance(lanes=self._lanes, allow_send=self._allow_send)
             except StoreBusy as exc:
                 progress = Progress(Status.WAIT, str(exc))
             teller.tell(progress)

@@ -23,6 +23,7 @@ from msgspec import structs
 
 from streetbump import worker
 from streetbump.commands.generations import reprocess
+from streetbump.commands.session import Session
 from streetbump.config import Settings, shipped_settings
 from streetbump.model import upload_id_of
 from streetbump.pipeline import Progress, Status
@@ -437,7 +438,7 @@ def test_the_operator_hears_why_nothing_is_done(
     later = session.clock() + 10**12
     first, second = (Progress(Status.WAIT, what, later) for what in ("the city rests", "closed"))
     coming = iter([first, first, second, first, Progress(Status.IDLE), first])
-    monkeypatch.setattr(worker, "advance", lambda *_a, **_k: next(coming, Progress(Status.IDLE)))
+    monkeypatch.setattr(Session, "advance", lambda *_a, **_k: next(coming, Progress(Status.IDLE)))
     monkeypatch.setattr(worker, "IDLE_S", 0.01)
     stop, said = threading.Event(), []
 

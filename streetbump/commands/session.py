@@ -51,6 +51,12 @@ class Session:
         cities = [desk.city for desk in self.work.desks]
         return plan_now(self.store, cities, settings=self.settings, now_ns=self.clock())
 
+    def advance(self, *, lanes: Sequence[str] = LANES, allow_send: bool = False) -> Progress:
+        """One step of the pipeline."""
+        return advance(
+            self.store, now_ns=self.clock(), work=self.work, lanes=lanes, allow_send=allow_send
+        )
+
     def until_idle(
         self,
         *,
@@ -64,9 +70,7 @@ class Session:
         """
         patience = WAITS
         while True:
-            progress = advance(
-                self.store, now_ns=self.clock(), work=self.work, lanes=lanes, allow_send=allow_send
-            )
+            progress = self.advance(lanes=lanes, allow_send=allow_send)
             if progress.status is Status.DONE:
                 on_progress(progress)
                 patience = WAITS
