@@ -13,7 +13,8 @@ from streetbump.commands.requests import plan_table, sync
 from streetbump.commands.review import review, review_table
 from streetbump.commands.session import Session
 from streetbump.model import CLUSTERS, RequestState
-from streetbump.report.explain import Life, Link, explain_place
+from streetbump.report.explain import Life, explain_place
+from streetbump.stores import LinkRow as Link
 from streetbump.submit.sandbox import Faults, Sandbox
 from streetbump.submit.sandbox.city import Closing, Filling
 from streetbump.submit.sandbox.dialect import Dialect

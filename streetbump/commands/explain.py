@@ -16,7 +16,7 @@ from streetbump.errors import InputError
 from streetbump.model import Rejected
 from streetbump.pipeline.clusters import presence_at
 from streetbump.pipeline.generations import settings_of
-from streetbump.report.explain import Life, Link, explain_place
+from streetbump.report.explain import Life, explain_place
 from streetbump.report.rows import rejected_rows
 from streetbump.report.trip_story import EXPLAIN_COLUMNS, Story, story_of
 from streetbump.runtime import write_file
@@ -61,8 +61,8 @@ def _life(store: Store, place: PlaceRow) -> Life:
         seen = presence_at(
             store, place, closed_ns=closed_ns, generation=active, settings=settings_of(active)
         )
-    links = [Link(**asdict(link)) for link in store.links(place.place_id)]
-    return Life(seen, [asdict(row) for row in rows], store.history(place.place_id), links)
+    requests, history = [asdict(row) for row in rows], store.history(place.place_id)
+    return Life(seen, requests, history, store.links(place.place_id))
 
 
 def _explain_cluster(store: Store, cluster_id: str) -> str:
