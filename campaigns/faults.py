@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import get_args
 
 from campaigns.world import Clock, desk_of, session_at, with_places
-from streetbump.commands import Session
+from streetbump.commands.session import Session
 from streetbump.model import RequestState
 from streetbump.pipeline import advance
 from streetbump.stores import OutboxRow

@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from streetbump import commands, runtime
-from streetbump.commands import Session
+from streetbump import runtime
+from streetbump.commands.requests import practice_profile
+from streetbump.commands.session import Session, open_session
 from streetbump.geo import bin_of
 from streetbump.model import BUMPS, PASSES, Detection, Gravity, TimeBasis, Trip
 from streetbump.pipeline import Progress, Status
@@ -114,7 +115,7 @@ def environment(folder: Path) -> dict[str, str]:
 def with_places(folder: Path, n: int) -> Path:
     """A store in which `n` places are flagged and nothing was sent."""
     path = folder / f"flagged-{n}.db"
-    session = commands.open_session(f"sqlite:///{path}", settings=None, environ=environment(folder))
+    session = open_session(f"sqlite:///{path}", settings=None, environ=environment(folder))
     with session.store:
         for k in range(CARS):
             drive(session, day=k, device=f"car {k}", n=n)
@@ -141,7 +142,7 @@ def desk_of(
     """
     profile = folder / f"city-{city.port}.toml"
     kind = 'kind = "georeport"'
-    text = commands.practice_profile(city.url).replace(kind, f"{kind}\n{channel}")
+    text = practice_profile(city.url).replace(kind, f"{kind}\n{channel}")
     profile.write_text(f"{text}\n[dialect]\n{dialect}\n", "utf-8")
     desk = runtime.open_desk(str(profile), environ=os.environ, stack=stack)
     limits = msgspec.structs.replace(
@@ -163,7 +164,7 @@ def session_at(
     checkpoint: Callable[[str], None] = lambda _name: None,
 ) -> Session:
     """A session on a store of this world, by its clock."""
-    session = commands.open_session(
+    session = open_session(
         f"sqlite:///{path}", settings=None, desks=desks, environ=environment(folder)
     )
     work = replace(session.work, checkpoint=checkpoint)

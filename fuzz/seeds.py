@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
 
 import numpy as np
 
-from streetbump.model import Floats
+from streetbump.simulate.gps import Fixes
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.writers import WRITERS, About, write
 
 _ABOUT = {p: About("phone 7", 1_700_000_000.0, p, "Europe/Tallinn") for p in ("android", "ios")}
@@ -46,32 +46,12 @@ _GPX = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class _Fixes:
-    t_s: Floats
-    lat_deg: Floats
-    lon_deg: Floats
-    speed_ms: Floats
-    heading_deg: Floats
-    accuracy_m: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Drive:
-    t_s: Floats
-    acc_ms2: Floats
-    gravity_ms2: Floats
-    fixes: _Fixes
-
-
-def _drive() -> _Drive:
+def _drive() -> SimulatedTrip:
     """A second of shaking at 20 Hz and a fix every 0.2 s, 400 m apart: short, and long enough."""
     k, m = np.arange(20.0), np.arange(5.0)
     acc = np.column_stack((np.sin(k), np.cos(k), 9.81 + np.sin(2 * k)))
-    fixes = _Fixes(
-        m * 0.2, 42 + m * 4e-3, -71 + 0 * m, 30 + m, np.where(m == 1, np.nan, 0.0), 5 + m
-    )
-    return _Drive(k * 0.05, acc, np.tile((0.0, 0.0, 9.81), (20, 1)), fixes)
+    fixes = Fixes(m * 0.2, 42 + m * 4e-3, -71 + 0 * m, 30 + m, np.where(m == 1, np.nan, 0.0), 5 + m)
+    return SimulatedTrip(k * 0.05, acc, np.tile((0.0, 0.0, 9.81), (20, 1)), fixes)
 
 
 def files() -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from streetbump.commands import TripOptions, read_trips
+from streetbump.commands.inputs import TripOptions, read_trips
 from streetbump.config import shipped_settings
 from streetbump.detect.listen import Listening, listen
 from streetbump.detect.passes import find_passes

@@ -35,7 +35,7 @@ from streetbump.cluster.kinds import (
 )
 from streetbump.config import shipped_settings
 from streetbump.model import CLASSES, TRIPS, Bools, Floats, Ints, Trip
-from streetbump.pipeline import detect_trip
+from streetbump.pipeline.intake import detect_trip
 from streetbump.trips import ReadOptions, read
 from streetbump.trips.door import admit
 

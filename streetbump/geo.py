@@ -53,6 +53,11 @@ def ecef_mm(lat_deg: Floats, lon_deg: Floats) -> Ints:
     return np.rint(xyz * 1000).astype(np.int64)
 
 
+def ecef_m(lat_deg: Floats, lon_deg: Floats) -> Floats:
+    """:func:`ecef_mm` in metres, shape (n, 3)."""
+    return ecef_mm(lat_deg, lon_deg) / 1000.0
+
+
 def distance_m(
     lat1_deg: Floats | float, lon1_deg: Floats | float,
     lat2_deg: Floats | float, lon2_deg: Floats | float,

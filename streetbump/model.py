@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ Ints = npt.NDArray[np.signedinteger[Any]]
 Ints32 = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
+
+DAY_NS = 86_400_000_000_000
+"""One day, ns."""
 
 STANDARD_GRAVITY_MS2 = 9.80665
 """Standard gravity, m/s² (ISO 80000-3)."""
@@ -239,6 +243,15 @@ class Rejected:
     reason: Reason
     hint: str
     part: str = ""
+
+
+def utc_text(when: datetime) -> str:
+    """A time as ``YYYY-MM-DDTHH:MM:SSZ``, fractions of a second cut off.
+
+    >>> utc_text(datetime.fromisoformat("2026-03-01T12:00:00.9+01:00"))
+    '2026-03-01T11:00:00Z'
+    """
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def upload_id_of(data: bytes) -> str:
@@ -590,7 +603,6 @@ class CityRequest:
     lat_deg: float | None
     lon_deg: float | None
     requested_utc: str | None
-    updated_utc: str | None
     status_notes: str
     parent_id: str | None = None  # the request it is a duplicate of
 

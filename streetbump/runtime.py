@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from streetbump.cityprofile import BoundaryFile, CityProfile, parse_city, shipped_city
-from streetbump.errors import ConfigError, StoreError
+from streetbump.errors import ConfigError, StoreError, UsageError
 from streetbump.sending import Desk
 from streetbump.stores.files import Files
 from streetbump.submit.routing import City, OtherArea, polygon_wkb, shapes_wkb
@@ -151,30 +151,50 @@ def load_city(name: str) -> tuple[City, Path]:
     path = Path(name)
     if not path.exists() and "." not in name and "/" not in name:
         return City(shipped_city(name)), Path()
-    profile = parse_city(_read_text(path), where=str(path))
+    profile = parse_city(read_text(path), where=str(path))
     folder = path.parent
     boundary, streets = profile.boundary, profile.streets
     outline = None
     if isinstance(boundary, BoundaryFile):
-        outline = polygon_wkb(_read_text(folder / boundary.path), where=str(folder / boundary.path))
+        outline = polygon_wkb(read_text(folder / boundary.path), where=str(folder / boundary.path))
     others = tuple(
-        OtherArea(o.owner, shapes_wkb(_read_text(folder / o.path), where=o.path), o.buffer_m)
+        OtherArea(o.owner, shapes_wkb(read_text(folder / o.path), where=o.path), o.buffer_m)
         for o in profile.other_owners
     )
     layer = None
     if streets is not None:
-        text = _read_text(folder / streets.path)
+        text = read_text(folder / streets.path)
         layer = street_layer(text, name_field=streets.name_field, where=str(folder / streets.path))
     return City(profile, outline, others, layer), folder
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path, option: str = "") -> str:
+    """The text of a file, named by an option of the command line or by another file.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read, or is not text.
+    """
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(
-            f"{path}: {getattr(exc, 'strerror', None) or 'is not UTF-8 text'}"
-        ) from exc
+        reason = getattr(exc, "strerror", None) or "is not UTF-8 text"
+        raise ConfigError(f"{option} {path}: {reason}".lstrip()) from exc
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write what ``-o`` asked for.
+
+    Raises
+    ------
+    UsageError
+        It cannot be written there.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as exc:
+        raise UsageError(f"-o {path}: {exc.strerror}") from exc
 
 
 def open_desks(names: Sequence[str], *, environ: Mapping[str, str], stack: ExitStack) -> list[Desk]:

@@ -16,13 +16,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
-from streetbump import commands
-from streetbump.commands import Session
+from streetbump.commands.session import Session, reopened
 from streetbump.errors import InputError, StoreBusy
-from streetbump.model import Reason, upload_id_of
-from streetbump.pipeline import LANES, Progress, Status, UploadOptions, advance
+from streetbump.model import DAY_NS, Reason, upload_id_of
+from streetbump.pipeline import LANES, Progress, Status
+from streetbump.pipeline.intake import UploadOptions
 
 UNFINISHED = (".tmp", ".part")
 REJECTED = "rejected"
@@ -38,7 +37,6 @@ TALK = ("sync", "submit")
 """The lanes that wait for cities."""
 IDLE_S = 1.0
 """Pause before the inbox is looked at again, s. Chosen by us."""
-DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
@@ -267,13 +265,7 @@ def work(
         try:
             session = watched.session = _up_to_date(session)
             watched.look()
-            progress = advance(
-                session.store,
-                now_ns=session.clock(),
-                work=session.work,
-                lanes=lanes,
-                allow_send=allow_send,
-            )
+            progress = session.advance(lanes=lanes, allow_send=allow_send)
             if progress.status is Status.DONE:
                 teller.tell(progress)
                 continue
@@ -327,12 +319,7 @@ class _Talking:
     def __enter__(self) -> None:
         self._thread.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stop.set()
         self._thread.join()
         if self._problem is not None and error is None:
@@ -350,10 +337,7 @@ class _Talking:
         while not self._stop.is_set():
             try:
                 session = _up_to_date(session)
-                progress = advance(
-                    session.store, now_ns=session.clock(), work=session.work, lanes=self._lanes,
-                    allow_send=self._allow_send,
-                )  # fmt: skip
+                progress = session.advance(lanes=self._lanes, allow_send=self._allow_send)
             except StoreBusy as exc:
                 progress = Progress(Status.WAIT, str(exc))
             teller.tell(progress)
@@ -366,4 +350,4 @@ def _up_to_date(session: Session) -> Session:
     active = session.store.active()
     if active is None or active.name == session.work.generation.name:
         return session
-    return commands.reopened(session)
+    return reopened(session)

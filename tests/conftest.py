@@ -14,9 +14,12 @@ from types import ModuleType
 
 import pytest
 
-from streetbump import commands, runtime
-from streetbump.commands import Session, TripOptions
+from streetbump import runtime
+from streetbump.commands.inputs import TripOptions
 from streetbump.commands.obstacles import import_obstacles
+from streetbump.commands.requests import practice_profile
+from streetbump.commands.run import RunResult, run
+from streetbump.commands.session import Session, open_session
 from streetbump.config import Settings
 from streetbump.sending import Desk
 from streetbump.stores.files import Files
@@ -75,7 +78,7 @@ class Workshop:
         files: Files | None = None,
     ) -> Session:
         """A session on the store of that name; closed at the end of the test."""
-        session = commands.open_session(
+        session = open_session(
             self.url(name), settings=settings, desks=desks, environ=self.environ, files=files
         )
         self._stack.enter_context(session.store)
@@ -89,7 +92,7 @@ class Workshop:
     def desk(self, city: Sandbox, name: str = "city") -> Desk:
         """The desk of a practice city that runs."""
         path = self.folder / f"{name}.toml"
-        path.write_text(commands.practice_profile(city.url), "utf-8")
+        path.write_text(practice_profile(city.url), "utf-8")
         return runtime.open_desk(str(path), environ=os.environ, stack=self._stack)
 
     def close(self) -> None:
@@ -111,9 +114,9 @@ def no_stdin() -> bytes:
 
 def take_in(
     session: Session, paths: Sequence[str] = TRIPS, *, allow_send: bool = False, **options: object
-) -> commands.RunResult:
+) -> RunResult:
     """Run trips through a session, as ``streetbump run`` does."""
-    return commands.run(
+    return run(
         session,
         paths,
         TripOptions(**options),  # type: ignore[arg-type]

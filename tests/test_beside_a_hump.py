@@ -16,7 +16,7 @@ from streetbump.cluster.places import flagged
 from streetbump.config import shipped_settings
 from streetbump.geo import distance_m
 from streetbump.model import OBSTACLES, TRIPS, Detection, Trip
-from streetbump.pipeline import detect_trip
+from streetbump.pipeline.intake import detect_trip
 from streetbump.trips import ReadOptions, read
 
 from .conftest import load_script

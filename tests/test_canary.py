@@ -14,7 +14,7 @@ import pytest
 
 from campaigns.faults import DEADLINE_S, DEAR, QUIET
 from campaigns.world import Clock, desk_of, session_at, with_places
-from streetbump import commands
+from streetbump.commands.requests import plan_table, sync_table
 from streetbump.pipeline import Status, advance
 from streetbump.submit.sandbox import Faults, Sandbox
 from streetbump.submit.sandbox.faults import FaultName
@@ -72,8 +72,8 @@ def test_no_fault_of_a_city_shows_its_key(
                     clock.now_ns = max(progress.wait_until_ns or 0, clock.now_ns) + 10**9
         keyed = sum(bool(call.get("key")) for call in city.calls())
         assert keyed >= len(NAMES) / 2
-        said += [commands.sync_table(session.store).to_csv(), str(session.store.audit())]
-        said += [commands.plan_table(session).to_csv()]
+        said += [sync_table(session.store).to_csv(), str(session.store.audit())]
+        said += [plan_table(session).to_csv()]
     out = capfd.readouterr()
     found = hits("the log", caplog.text.encode()) + hits("what was said", "".join(said).encode())
     found += hits("the output", (out.out + out.err).encode())

@@ -301,10 +301,11 @@ def test_wrong_usage_is_explained(here: Path, arguments: tuple[str, ...], words:
 
 def test_classes_and_states_are_those_of_the_model() -> None:
     """The command line's words for classes and states are the model's."""
-    from streetbump import cli, model
+    from streetbump import model
+    from streetbump.cli import places
 
-    assert tuple(c.value for c in model.JoltClass) == cli.CLASS_NAMES
-    assert tuple(s.value for s in model.PlaceState) == cli.STATE_NAMES
+    assert tuple(c.value for c in model.JoltClass) == places.CLASS_NAMES
+    assert tuple(s.value for s in model.PlaceState) == places.STATE_NAMES
 
 
 def test_a_store_is_private_and_not_read_as_trips(here: Path) -> None:

@@ -16,7 +16,7 @@ from streetbump.config import Settings, shipped_settings
 from streetbump.errors import StreetbumpError
 from streetbump.executors import Executor, Limited, Limits, Lost, Serial
 from streetbump.model import Reason, upload_id_of
-from streetbump.pipeline import TakenIn, UploadOptions, _Job, _lost, take_in, warm_up
+from streetbump.pipeline.intake import TakenIn, UploadOptions, _Job, _lost, take_in, warm_up
 from streetbump.stores import Upload
 from streetbump.stores.files import Files
 

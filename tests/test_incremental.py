@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from streetbump.commands import Session
+from streetbump.commands.session import Session
 from streetbump.config import Settings
 from streetbump.geo import bin_of, from_local_m
 from streetbump.model import OBSTACLES, TRIPS, Detection, Gravity, TimeBasis, Trip
-from streetbump.pipeline import put_obstacles, register
+from streetbump.pipeline.clusters import put_obstacles
+from streetbump.pipeline.generations import register
 from streetbump.stores import Taken
 
 from .cluster.kit import DAY_NS, HERE, NOON_NS, Region, clustered, drives, jolts, obstacle
@@ -147,7 +148,7 @@ class Arrivals(RuleBasedStateMachine):
                 trip_id, by_id[trip_id], generation=name, halo_m=other.cluster.halo_m,
                 owner=work.owner,
             )  # fmt: skip
-        self.session = replace(self.session, work=work, settings=other)
+        self.session = replace(self.session, work=work)
         self.session.until_idle(lanes=("cluster",))
         store.promote(name, now_ns=now)
 

@@ -17,7 +17,7 @@ import pytest
 from streetbump.config import shipped_settings
 from streetbump.executors import Limited, Limits, Lost
 from streetbump.model import Trip
-from streetbump.pipeline import detect_trip, warm_up
+from streetbump.pipeline.intake import detect_trip, warm_up
 from streetbump.trips import ReadOptions, read
 from streetbump.trips.bundle import packed
 

@@ -8,11 +8,13 @@ from contextlib import ExitStack
 import pytest
 
 from campaigns.world import DAY_NS, desk_of, drive
-from streetbump import commands
-from streetbump.commands import Session
 from streetbump.commands.explain import explain
+from streetbump.commands.requests import plan_table, sync
+from streetbump.commands.review import review, review_table
+from streetbump.commands.session import Session
 from streetbump.model import CLUSTERS, RequestState
-from streetbump.report.explain import Life, Link, explain_place
+from streetbump.report.explain import Life, explain_place
+from streetbump.stores import LinkRow as Link
 from streetbump.submit.sandbox import Faults, Sandbox
 from streetbump.submit.sandbox.city import Closing, Filling
 from streetbump.submit.sandbox.dialect import Dialect
@@ -69,7 +71,7 @@ def test_a_repair_is_seen_and_a_failed_patch_is_reported_anew(
 
     city.close_request(row["service_request_id"])
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     assert states(session)[-1] == "closed_claimed"
 
     felt_by_many(session, day=10, felt=False, cars=8)
@@ -96,13 +98,13 @@ def test_a_closing_without_a_repair_waits_for_the_pause(
     shop, session, city = reported(town)
     city.close_request(city.ledger()[0]["service_request_id"])
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     felt_by_many(session, day=8)
     pass_days(shop, 6)
     settle(session)
     assert states(session)[-1] == "still_there"
     assert len(city.ledger()) == 1
-    assert any("14 days" in why for why in commands.plan_table(session)["why"])
+    assert any("14 days" in why for why in plan_table(session)["why"])
     pass_days(shop, 14)
     settle(session)
     assert len(city.ledger()) == 2
@@ -114,7 +116,7 @@ def test_sync_sends_nothing(town: tuple[Workshop, Session, Sandbox]) -> None:
     felt_by_many(session, day=0)
     pass_days(shop, 6)
     session.until_idle(lanes=("cluster",))
-    commands.sync(session)
+    sync(session)
     assert city.ledger() == []
     assert session.store.outbox() == ()
 
@@ -153,7 +155,7 @@ def test_a_request_that_the_city_hides_is_not_closed(
     shop, session, city = reported(town)
     city.reset()
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     (place,) = session.store.places()
     (row,) = session.store.outbox()
     assert (place.state, row.city_status, row.closed_ns) == ("reported", "gone", None)
@@ -171,14 +173,14 @@ def test_a_duplicate_is_followed_to_what_it_was_merged_into(
     (parent,) = ids - {ours}
     city.close_request(ours, Closing(reason="duplicate", parent=parent))
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     (row,) = session.store.outbox()
     assert (row.city_status, row.parent_id, row.closed_ns) == ("duplicate", parent, None)
     assert states(session)[-1] == "reported"
 
     city.close_request(parent)
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     assert states(session)[-1] == "closed_claimed"
 
 
@@ -188,7 +190,7 @@ def test_a_new_episode_names_the_request_before(town: tuple[Workshop, Session, S
     first = city.ledger()[0]["service_request_id"]
     city.close_request(first)
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     felt_by_many(session, day=8)
     pass_days(shop, 30)
     settle(session)
@@ -211,7 +213,7 @@ def held(town: tuple[Workshop, Session, Sandbox], fault: str) -> str:
 
 def decide(town: tuple[Workshop, Session, Sandbox], place_id: str, decision: str) -> None:
     shop, session, _ = town
-    commands.review(session.store, place_id, decision, by="Ann", note="", now_ns=shop.now_ns)
+    review(session.store, place_id, decision, by="Ann", note="", now_ns=shop.now_ns)
 
 
 def test_a_held_request_that_never_arrived_is_sent_anew_once_a_person_says_so(
@@ -220,7 +222,7 @@ def test_a_held_request_that_never_arrived_is_sent_anew_once_a_person_says_so(
     """Held stays held by itself; approved and proven absent, the next episode goes out, once."""
     shop, session, city = town
     place_id = held(town, "drop")
-    (listed,) = commands.review_table(session.store).to_dict("records")
+    (listed,) = review_table(session.store).to_dict("records")
     assert listed["request"].startswith("held: sent with an unclear outcome")
     pass_days(shop, 3)
     settle(session)
@@ -295,11 +297,11 @@ def test_a_place_that_is_still_there_can_be_held_before_it_is_reported_anew(
     shop, session, city = reported(town)
     city.close_request(city.ledger()[0]["service_request_id"])
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     felt_by_many(session, day=8)
     pass_days(shop, 6)
     settle(session)
-    (listed,) = commands.review_table(session.store).to_dict("records")
+    (listed,) = review_table(session.store).to_dict("records")
     assert listed["state"] == "still_there"
     decide(town, listed["place_id"], "hold")
     pass_days(shop, 20)
@@ -316,7 +318,7 @@ def test_explain_tells_the_life_of_a_place(town: tuple[Workshop, Session, Sandbo
     number = city.ledger()[0]["service_request_id"]
     city.close_request(number)
     pass_days(shop, 1)
-    commands.sync(session)
+    sync(session)
     felt_by_many(session, day=8)
     pass_days(shop, 20)
     settle(session)

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetbump import commands
 from streetbump.cluster.propose import Bar
 from streetbump.commands import obstacles as room
+from streetbump.commands.session import Session
 from streetbump.errors import InputError, UsageError
 from streetbump.report.output import render
 
@@ -219,7 +219,7 @@ def test_an_obstacle_that_is_not_there_is_doubted(workshop: Workshop, tmp_path: 
     assert new["finding"].tolist() == ["not felt"]
 
 
-def _quiet_place(session: commands.Session) -> tuple[float, float]:
+def _quiet_place(session: Session) -> tuple[float, float]:
     """The middle of the bin with most passes that is far from every jolt."""
     from streetbump.geo import bin_centre, distance_m
 

@@ -12,8 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetbump import commands
-from streetbump.commands import Session, TripOptions
+from streetbump.commands.generations import compare, reprocess
+from streetbump.commands.inputs import TripOptions
+from streetbump.commands.places import cluster_table
+from streetbump.commands.requests import plan_table, practice_profile
+from streetbump.commands.review import review, review_table
+from streetbump.commands.session import Session, offer_files, reopened
 from streetbump.config import parse_settings
 from streetbump.errors import GenerationError, StoreBusy, UsageError
 from streetbump.executors import Processes
@@ -142,7 +146,7 @@ def test_a_crash_at_any_step_changes_nothing_in_the_end(
     session = workshop.open(checkpoint=kill)
     import_inventory(session)
     options = TripOptions()
-    commands.offer_files(session, TRIPS, options, stdin=no_stdin)
+    offer_files(session, TRIPS, options, stdin=no_stdin)
     for _ in range(after):
         with pytest.raises(Killed):
             session.until_idle()
@@ -161,7 +165,7 @@ def test_reprocessing_gives_the_same_clusters_beside_the_active_ones(
     session = workshop.open()
     import_inventory(session)
     take_in(session)
-    commands.reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
+    reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
     pd.testing.assert_frame_equal(
         session.store.clusters("again"), session.store.clusters(), check_exact=True
     )
@@ -184,10 +188,10 @@ def test_reprocessing_goes_on_where_it_stopped(workshop: Workshop) -> None:
 
     dying = replace(session, work=replace(session.work, checkpoint=kill))
     with pytest.raises(Killed):
-        commands.reprocess(dying, name="again", settings=None, paths=(), stdin=no_stdin)
+        reprocess(dying, name="again", settings=None, paths=(), stdin=no_stdin)
     pending = session.store.trips_pending("again")
     assert 0 < pending < 6
-    commands.reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
+    reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
     assert session.store.trips_pending("again") == 0
 
 
@@ -198,9 +202,9 @@ def test_other_settings_are_another_generation(workshop: Workshop) -> None:
     wide = parse_settings("[cluster]\neps_m = 14.0\n", where="wide.toml")
     with pytest.raises(GenerationError, match=r"differ from those .* reprocess"):
         workshop.open(settings=wide)
-    commands.reprocess(session, name="wide", settings=wide, paths=(), stdin=no_stdin)
+    reprocess(session, name="wide", settings=wide, paths=(), stdin=no_stdin)
     assert session.store.active().name == "settings-1"
-    table = commands.compare(session.store, "settings-1", "wide")
+    table = compare(session.store, "settings-1", "wide")
     assert list(table["active"]) == [True, False]
     session.store.promote("wide", now_ns=workshop.now_ns)
     assert workshop.open(settings=wide).work.generation.name == "wide"
@@ -210,7 +214,7 @@ def test_an_unfinished_generation_cannot_be_promoted(workshop: Workshop) -> None
     """Promoting waits until every trip has been computed."""
     session = workshop.open()
     take_in(session, TRIPS[:2])
-    from streetbump.pipeline import register
+    from streetbump.pipeline.generations import register
 
     register(session.store, session.settings, name="empty", now_ns=workshop.now_ns)
     with pytest.raises(StoreBusy, match="lacks 2 trips"):
@@ -302,7 +306,7 @@ def test_each_pothole_is_reported_once(workshop: Workshop, city: Sandbox) -> Non
         assert away.min() <= 6
     result = take_in(session, allow_send=True)
     assert "nothing new was reported" in result.words
-    assert set(commands.plan_table(session)["action"]) == {Action.SKIP.value}
+    assert set(plan_table(session)["action"]) == {Action.SKIP.value}
     assert len(city.ledger()) == 5
     states = {p.state for p in session.store.places() if p.jolt_class == "pothole"}
     assert states == {"reported"}
@@ -334,7 +338,7 @@ def test_without_send_nothing_leaves(workshop: Workshop, city: Sandbox) -> None:
     import_inventory(session)
     result = take_in(session)
     assert any("dry run: 5 places would be reported" in words for words in result.words)
-    assert list(commands.plan_table(session)["action"]).count("send") == 5
+    assert list(plan_table(session)["action"]).count("send") == 5
     assert (city.ledger(), session.store.outbox()) == ([], ())
 
 
@@ -343,12 +347,12 @@ def test_the_first_plan_after_a_promotion_is_held(workshop: Workshop, city: Sand
     session = workshop.open(desks=[workshop.desk(city)])
     import_inventory(session)
     take_in(session)
-    commands.reprocess(session, name="next", settings=None, paths=(), stdin=no_stdin)
+    reprocess(session, name="next", settings=None, paths=(), stdin=no_stdin)
     session.store.promote("next", now_ns=workshop.now_ns)
     again = workshop.open(desks=[workshop.desk(city)])
     take_in(again, allow_send=True)
     assert city.ledger() == []
-    table = commands.plan_table(again)
+    table = plan_table(again)
     held = table[table["action"] == "hold"]
     assert len(held) == 5
     assert held["why"].str.contains("promoted").all()
@@ -362,16 +366,16 @@ def test_after_a_promotion_every_place_is_planned_from_the_new_clusters(
     import_inventory(session)
     take_in(session)
     wide = parse_settings("[detect]\non_ratio = 2.9\n", where="x")
-    commands.reprocess(session, name="next", settings=wide, paths=(), stdin=no_stdin)
+    reprocess(session, name="next", settings=wide, paths=(), stdin=no_stdin)
     session.store.promote("next", now_ns=workshop.now_ns)
-    again = commands.reopened(session)
+    again = reopened(session)
     assert again.work.generation.name == "next"
     again.until_idle(lanes=("cluster",))
-    table = commands.plan_table(again)
+    table = plan_table(again)
     assert list(table["action"]).count("hold") == 5
-    assert (commands.cluster_table(again.store)["place_id"].notna()).sum() >= 5
-    for place_id in commands.review_table(again.store)["place_id"]:
-        commands.review(again.store, place_id, "approve", by="Ann", note="", now_ns=workshop.now_ns)
+    assert (cluster_table(again.store)["place_id"].notna()).sum() >= 5
+    for place_id in review_table(again.store)["place_id"]:
+        review(again.store, place_id, "approve", by="Ann", note="", now_ns=workshop.now_ns)
     again.until_idle(allow_send=True)
     assert len(city.ledger()) == 5
 
@@ -383,7 +387,7 @@ def test_reprocessing_named_files_leaves_what_is_known_of_them(workshop: Worksho
     path.write_bytes(clock_file())
     take_in(session, [str(path)], date="2026-03-03", tz="UTC", device="me")
     before = sorted(p.name for p in session.store.archive.root.rglob("*.parquet"))
-    commands.reprocess(session, name="g2", settings=None, paths=[str(path)], stdin=no_stdin)
+    reprocess(session, name="g2", settings=None, paths=[str(path)], stdin=no_stdin)
     assert sorted(p.name for p in session.store.archive.root.rglob("*.parquet")) == before
     assert (session.store.trips_pending("g2"), session.store.counts()["trips"]) == (0, 1)
 
@@ -453,7 +457,7 @@ def test_an_obstacle_that_comes_late_still_stops_a_report(
     place = next(p for p in session.store.places() if p.jolt_class == "pothole")
     text = f"id,kind,lat,lon\n1,casting,{place.lat_deg},{place.lon_deg}\n"
     from streetbump.cluster.inventory import read_inventory
-    from streetbump.pipeline import put_obstacles
+    from streetbump.pipeline.clusters import put_obstacles
 
     rows = read_inventory(text.encode(), source="x").rows
     put_obstacles(session.store, rows, settings=session.settings, now_ns=workshop.now_ns)
@@ -527,7 +531,7 @@ def test_real_trips_may_not_be_mixed_up_with_simulated_ones(
     """Simulated trips are refused by every endpoint that is not on this machine."""
     desk = workshop.desk(city)
     path = workshop.folder / "away.toml"
-    text = commands.practice_profile("https://city.example/open311/")
+    text = practice_profile("https://city.example/open311/")
     path.write_text(text, "utf-8")
     import os
     from contextlib import ExitStack
@@ -539,7 +543,7 @@ def test_real_trips_may_not_be_mixed_up_with_simulated_ones(
         session = workshop.open(desks=[away])
         import_inventory(session)
         take_in(session, allow_send=True)
-        table = commands.plan_table(session)
+        table = plan_table(session)
     assert desk.profile.loopback
     assert set(table["action"]) == {"skip"}
     taken = table["place_id"].notna() & ~table["why"].str.contains("takes no reports of class")
@@ -592,4 +596,4 @@ def test_the_archive_is_needed_no_more_than_it_must(workshop: Workshop) -> None:
     take_in(session, TRIPS[:1])
     shutil.rmtree(session.store.archive.root)
     with pytest.raises(Exception, match=r"archive: trip [0-9a-f]{12} is missing"):
-        commands.reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
+        reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)

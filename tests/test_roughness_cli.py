@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetbump import commands
-from streetbump.commands import TripOptions
 from streetbump.commands import roughness as room
+from streetbump.commands.inputs import TripOptions
+from streetbump.commands.session import offer_files
 from streetbump.config import shipped_settings
 from streetbump.report.roughness import COLUMNS
 
@@ -42,7 +42,7 @@ def test_the_store_says_what_its_passes_say(workshop: Workshop, monkeypatch: pyt
     """Its stretches are nearly all among those of the files, however many are read at once."""
     session = workshop.open()
     assert len(room.roughness_of_store(session.store)) == 0
-    commands.offer_files(session, TRIPS, TripOptions(), stdin=bytes)
+    offer_files(session, TRIPS, TripOptions(), stdin=bytes)
     session.until_idle(lanes=("intake",))
     table = room.roughness_of_store(session.store)
     whole = of_files(*TRIPS)  # a store trims the ends of a trip

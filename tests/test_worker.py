@@ -21,7 +21,9 @@ import pandas as pd
 import pytest
 from msgspec import structs
 
-from streetbump import commands, worker
+from streetbump import worker
+from streetbump.commands.generations import reprocess
+from streetbump.commands.session import Session
 from streetbump.config import Settings, shipped_settings
 from streetbump.model import upload_id_of
 from streetbump.pipeline import Progress, Status
@@ -39,10 +41,11 @@ DYING_WORKER = """
 import os, signal, sys, threading
 from dataclasses import replace
 from pathlib import Path
-from streetbump import commands, worker
+from streetbump import worker
+from streetbump.commands.session import open_session
 
 store, inbox, point = sys.argv[1:]
-session = commands.open_session(store, settings=None)
+session = open_session(store, settings=None)
 
 def kill(name):
     if name == point:
@@ -435,7 +438,7 @@ def test_the_operator_hears_why_nothing_is_done(
     later = session.clock() + 10**12
     first, second = (Progress(Status.WAIT, what, later) for what in ("the city rests", "closed"))
     coming = iter([first, first, second, first, Progress(Status.IDLE), first])
-    monkeypatch.setattr(worker, "advance", lambda *_a, **_k: next(coming, Progress(Status.IDLE)))
+    monkeypatch.setattr(Session, "advance", lambda *_a, **_k: next(coming, Progress(Status.IDLE)))
     monkeypatch.setattr(worker, "IDLE_S", 0.01)
     stop, said = threading.Event(), []
 
@@ -458,7 +461,7 @@ def test_a_promoted_generation_is_taken_up(workshop: Workshop) -> None:
 
     def promote(progress: Progress) -> None:
         if "clustered" in progress.what and other.store.active() == session.work.generation:
-            commands.reprocess(other, name="next", settings=changed, paths=[], stdin=no_stdin)
+            reprocess(other, name="next", settings=changed, paths=[], stdin=no_stdin)
             other.store.promote("next", now_ns=workshop.now_ns)
             rename_in(inbox, "second.csv", Path(TRIPS[1]).read_bytes())
 

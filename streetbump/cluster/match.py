@@ -9,7 +9,7 @@ import pandas as pd
 
 from streetbump.cluster.evidence import CLASS_NUMBER, Centres
 from streetbump.geo import ecef_mm
-from streetbump.model import CLASSES, Floats, Ints
+from streetbump.model import CLASSES, DAY_NS, Floats, Ints
 
 LINE_STEP_DEG = 2e-5
 """Lines are matched by points this far apart: about 2 m, under any obstacle's radius."""
@@ -99,14 +99,11 @@ def in_force(found: Matches, obstacles: pd.DataFrame, *, first_ns: Ints, last_ns
     `first_ns` and `last_ns` are per cluster, -1 where no hit is dated: then nothing is left out.
     """
     built = _day_ns(obstacles["valid_from"], otherwise=np.iinfo(np.int64).min)
-    gone = _day_ns(obstacles["valid_to"], otherwise=np.iinfo(np.int64).max - _DAY_NS) + _DAY_NS
+    gone = _day_ns(obstacles["valid_to"], otherwise=np.iinfo(np.int64).max - DAY_NS) + DAY_NS
     first, last = first_ns[found.cluster], last_ns[found.cluster]
     stood = (built[found.obstacle] <= last) & (gone[found.obstacle] > first)
     keep = stood | (first < 0)
     return Matches(found.cluster[keep], found.obstacle[keep], found.distance_m[keep])
-
-
-_DAY_NS = 86_400_000_000_000
 
 
 def _day_ns(days: pd.Series, *, otherwise: int) -> Ints:

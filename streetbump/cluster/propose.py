@@ -13,7 +13,7 @@ import pandas as pd
 from streetbump.cluster.evidence import NS_PER_DAY, Centres
 from streetbump.cluster.match import felt_within_m, match, points_of
 from streetbump.config import ClusterSettings
-from streetbump.geo import bearing_deg, bin_of, ecef_mm, heading_difference_deg
+from streetbump.geo import bearing_deg, bin_of, ecef_m, heading_difference_deg
 from streetbump.model import Bools, Floats, Ints, JoltClass
 
 SPANNING = (JoltClass.HUMP, JoltClass.JOINT)
@@ -128,7 +128,7 @@ def _other_direction(found: pd.DataFrame) -> Ints:
         return partner
     from scipy.spatial import cKDTree
 
-    at = ecef_mm(found["lat_deg"].to_numpy(), found["lon_deg"].to_numpy()) / 1000.0
+    at = ecef_m(found["lat_deg"].to_numpy(), found["lon_deg"].to_numpy())
     error = found["pos_err_m"].to_numpy()
     pairs = cKDTree(at).query_pairs(PAIR_M + 4 * float(error.max()), output_type="ndarray")
     a, b = pairs[:, 0], pairs[:, 1]
@@ -183,10 +183,8 @@ def _nearest(table: pd.DataFrame, obstacles: pd.DataFrame) -> dict[str, object]:
     from scipy.spatial import cKDTree
 
     xy, owner = points_of(obstacles)
-    tree = cKDTree(ecef_mm(xy[:, 1], xy[:, 0]) / 1000.0)
-    apart, point = tree.query(
-        ecef_mm(table["lat_deg"].to_numpy(), table["lon_deg"].to_numpy()) / 1e3
-    )
+    tree = cKDTree(ecef_m(xy[:, 1], xy[:, 0]))
+    apart, point = tree.query(ecef_m(table["lat_deg"].to_numpy(), table["lon_deg"].to_numpy()))
     row = owner[point]
     return {
         "nearest_id": obstacles["obstacle_id"].to_numpy(object)[row],
@@ -322,9 +320,9 @@ def _jolted(
     if len(usable) == 0:
         return pd.MultiIndex.from_arrays([[], []])
     xy, owner = points_of(known)
-    near = cKDTree(ecef_mm(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy()) / 1e3)
+    near = cKDTree(ecef_m(usable["lat_deg"].to_numpy(), usable["lon_deg"].to_numpy()))
     pairs = near.sparse_distance_matrix(
-        cKDTree(ecef_mm(xy[:, 1], xy[:, 0]) / 1e3), settings.reach_m, output_type="coo_matrix"
+        cKDTree(ecef_m(xy[:, 1], xy[:, 0])), settings.reach_m, output_type="coo_matrix"
     )
     obstacle, jolt = owner[pairs.col], pairs.row
     error = np.nan_to_num(usable["pos_err_m"].to_numpy(), nan=settings.reach_m)

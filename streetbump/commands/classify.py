@@ -15,12 +15,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.config import Settings
-from streetbump.detect.classify import (
-    BARE_PRIOR,
-    class_probabilities,
-    load_model,
-    under_prior,
-)
+from streetbump.detect.classify import BARE_PRIOR, class_probabilities, load_model, under_prior
 from streetbump.errors import InputError
 from streetbump.model import P_COLUMNS, Floats, JoltClass, Reason, Rejected, classify_rows
 from streetbump.report.hearing import bare_trip

@@ -15,10 +15,11 @@ from streetbump.detect.trigger import reported
 from streetbump.errors import InputError, UsageError
 from streetbump.geo import bin_centre, cell_of, cells_around
 from streetbump.model import PlaceState
-from streetbump.pipeline import settings_of
+from streetbump.pipeline.generations import settings_of
 from streetbump.report import coverage as report
 from streetbump.report import coverage_map, districts, streets
 from streetbump.report.output import People
+from streetbump.runtime import write_file
 from streetbump.stores import Store
 from streetbump.stores.records import Generation
 
@@ -193,8 +194,5 @@ def draw(covered: Covered, path: Path, *, title: str) -> None:
     UsageError
         The file cannot be written.
     """
-    data = coverage_map.draw(covered.coverage, title=title, form=path.suffix.lower()[1:])
-    try:
-        path.write_bytes(data)
-    except OSError as exc:
-        raise UsageError(f"-o {path}: {exc.strerror}") from exc
+    form = path.suffix.lower()[1:]
+    write_file(path, coverage_map.draw(covered.coverage, title=title, form=form))

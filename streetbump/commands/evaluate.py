@@ -16,15 +16,9 @@ from pathlib import Path
 import pandas as pd
 
 from streetbump import runtime
-from streetbump.commands import (
-    TripOptions,
-    contents_of,
-    offer_files,
-    open_session,
-    read_text,
-    trip_files,
-)
+from streetbump.commands.inputs import TripOptions, contents_of, trip_files
 from streetbump.commands.obstacles import import_obstacles
+from streetbump.commands.session import offer_files, open_session
 from streetbump.config import Settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError, UsageError
@@ -40,8 +34,8 @@ from streetbump.report.series import Clip, clip_of, score_series
 from streetbump.report.sessions import score_sessions
 from streetbump.report.sites import REPORT_COLUMNS, Snapshot, score_sites
 from streetbump.report.truth import Description
+from streetbump.runtime import read_text
 from streetbump.stores import Store
-from streetbump.stores.files import Files
 from streetbump.trips import ReadOptions, read
 
 Tell = Callable[[str], None]
@@ -227,9 +221,7 @@ def _jobs(case: Case, settings: Settings) -> tuple[list[_Job], list[str]]:
     ids = known.trip_ids(list(case.files), list(kind_of), rule=d.trip_id)
     every_trip = bool((truth["kind"] == "site").any()) or d.unlisted == "no-events"
     with_peers = bool(truth["kind"].isin(["event", "site"]).any())
-    how = case.options.for_upload(door_key=b"evaluate stores nothing").for_reader(
-        Files(), local=True
-    )
+    how = case.options.for_reading()
     jobs, skipped = [], []
     for rel, path in case.files.items():
         trip_id = ids.get(rel, "")
@@ -476,19 +468,6 @@ def _some(what: str, names: Sequence[str], limit: int = 6) -> list[str]:
 
 
 # ------------------------------------------------------------------------------- pictures
-
-
-def check_pictures() -> None:
-    """Say at once, before an hour of work, that pictures cannot be drawn.
-
-    Raises
-    ------
-    MissingExtra
-        matplotlib is not installed.
-    """
-    from streetbump.report.pictures import check
-
-    check()
 
 
 def draw(table: pd.DataFrame, folder: Path) -> list[str]:

@@ -9,15 +9,17 @@ from pathlib import Path
 import pandas as pd
 
 from streetbump.cluster.places import why_not
-from streetbump.commands import TripOptions, read_trips
+from streetbump.commands.inputs import TripOptions, read_trips
 from streetbump.config import Settings, shipped_settings
 from streetbump.detect.classify import load_model
-from streetbump.errors import InputError, UsageError
+from streetbump.errors import InputError
 from streetbump.model import Rejected
-from streetbump.pipeline import presence_at, settings_of
-from streetbump.report.explain import Life, Link, explain_place
+from streetbump.pipeline.clusters import presence_at
+from streetbump.pipeline.generations import settings_of
+from streetbump.report.explain import Life, explain_place
 from streetbump.report.rows import rejected_rows
 from streetbump.report.trip_story import EXPLAIN_COLUMNS, Story, story_of
+from streetbump.runtime import write_file
 from streetbump.stores import PlaceRow, Store
 
 # ------------------------------------------------------------------------------- a place
@@ -59,8 +61,8 @@ def _life(store: Store, place: PlaceRow) -> Life:
         seen = presence_at(
             store, place, closed_ns=closed_ns, generation=active, settings=settings_of(active)
         )
-    links = [Link(**asdict(link)) for link in store.links(place.place_id)]
-    return Life(seen, [asdict(row) for row in rows], store.history(place.place_id), links)
+    requests, history = [asdict(row) for row in rows], store.history(place.place_id)
+    return Life(seen, requests, history, store.links(place.place_id))
 
 
 def _explain_cluster(store: Store, cluster_id: str) -> str:
@@ -83,9 +85,6 @@ def _explain_cluster(store: Store, cluster_id: str) -> str:
 
 
 # ------------------------------------------------------------------------------- a trip
-
-PICTURES = (".png", ".pdf", ".svg")
-"""Endings of files that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -111,22 +110,6 @@ def explain_trip(
     return Explained(tuple(stories), pd.concat(tables, ignore_index=True), rejected_rows(refused))
 
 
-def is_picture(output: Path | None) -> bool:
-    """Whether a file is to be drawn, by its ending.
-
-    Raises
-    ------
-    MissingExtra
-        It is, and matplotlib is not installed: said before an hour of work.
-    """
-    if output is None or output.suffix.lower() not in PICTURES:
-        return False
-    from streetbump.report.pictures import check
-
-    check()
-    return True
-
-
 def draw(stories: Sequence[Story], output: Path) -> list[str]:
     """Draw each trip into a file: what was drawn. The second of a file is drawn into ``x-2.png``.
 
@@ -140,9 +123,6 @@ def draw(stories: Sequence[Story], output: Path) -> list[str]:
     words = []
     for k, story in enumerate(stories):
         path = output.with_stem(f"{output.stem}-{k + 1}") if k else output
-        try:
-            path.write_bytes(picture(story, kind=path.suffix.lower()[1:]))
-        except OSError as exc:
-            raise UsageError(f"-o {path}: {exc.strerror}") from exc
+        write_file(path, picture(story, kind=path.suffix.lower()[1:]))
         words.append(f"drawn into {path}")
     return words

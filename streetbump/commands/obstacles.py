@@ -23,11 +23,13 @@ from streetbump.cluster.inventory import (
 from streetbump.cluster.layers import Layer, layer_of, text_of
 from streetbump.cluster.match import points_of, twins
 from streetbump.cluster.propose import DOUBT_COLUMNS, Bar, doubts, proposals
-from streetbump.commands import Session, read_text
+from streetbump.commands.session import Session
 from streetbump.errors import InputError, MissingExtra
 from streetbump.geo import cell_of, cells_around
 from streetbump.model import JoltClass, PlaceState
-from streetbump.pipeline import put_obstacles, settings_of
+from streetbump.pipeline.clusters import put_obstacles
+from streetbump.pipeline.generations import settings_of
+from streetbump.runtime import read_text
 from streetbump.stores import Store
 
 GIS_ENDINGS = (".shp", ".gpkg", ".fgb", ".gdb", ".zip")

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from streetbump.commands import Detected, TripOptions, read_trips
+from streetbump.commands.detect import Detected
+from streetbump.commands.inputs import TripOptions, read_trips
 from streetbump.config import Settings
 from streetbump.geo import in_bbox
 from streetbump.model import PASSES, Rejected
-from streetbump.pipeline import detect_trip
+from streetbump.pipeline.intake import detect_trip
 from streetbump.report.roughness import stretches
 from streetbump.report.rows import rejected_rows
 from streetbump.stores import Store

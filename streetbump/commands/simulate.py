@@ -228,4 +228,4 @@ def _one(folder: Path, order: Order, outing: Outing) -> tuple[Driven, int]:
     )
     trip_id = trip_id_of(town, outing)
     size = _write(folder, order, trip_id, trip, about)
-    return Driven(outing, trip_id, device.name, float(trip.t_s[0]), trip.crossings), size
+    return Driven(trip_id, device.name, float(trip.t_s[0]), trip.crossings), size

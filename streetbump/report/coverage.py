@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.cluster.evidence import solar_day
-from streetbump.geo import bin_centre, bin_of, ecef_mm, heading_difference_deg
+from streetbump.geo import bin_centre, bin_of, ecef_m, heading_difference_deg
 from streetbump.model import Bools, Floats, Ints
 from streetbump.report.bins import SECTORS, day_text, directions, mean_heading, starts_of
 from streetbump.report.streets import Pieces
@@ -234,8 +234,8 @@ def _best_rows(pieces: Pieces, table: pd.DataFrame) -> list[tuple[Ints, Ints]]:
         return []
     from scipy.spatial import cKDTree
 
-    bins = cKDTree(ecef_mm(table["lat_deg"].to_numpy(), table["lon_deg"].to_numpy()) / 1e3)
-    near = cKDTree(ecef_mm(pieces.lat_deg, pieces.lon_deg) / 1e3).sparse_distance_matrix(
+    bins = cKDTree(ecef_m(table["lat_deg"].to_numpy(), table["lon_deg"].to_numpy()))
+    near = cKDTree(ecef_m(pieces.lat_deg, pieces.lon_deg)).sparse_distance_matrix(
         bins, MATCH_M, output_type="coo_matrix"
     )
     piece, row = near.row.astype(np.int64), near.col.astype(np.int64)

@@ -5,14 +5,13 @@ matplotlib comes with the extra ``plot`` and is imported on first use.
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from streetbump.report.coverage import STATES
-from streetbump.report.pictures import INK, figure_class
+from streetbump.report.pictures import INK, new_figure, round_length, saved
 
 COLOURS = {
     "unknown": "#8c8c8c", "driven": "#9ecae1", "smooth": "#0072b2", "rough": "#e69f00",
@@ -40,7 +39,7 @@ def draw(table: pd.DataFrame, *, title: str, form: str = "png") -> bytes:
         matplotlib is not installed.
     """
     lines = _lines(table)
-    figure = figure_class()(WIDTH_IN, _height_in(lines))
+    figure = new_figure(WIDTH_IN, _height_in(lines))
     axes = figure.subplots()
     state = table["state"].to_numpy(object)
     km = {s: table.loc[state == s, "length_m"].sum() / 1000 for s in STATES}
@@ -56,10 +55,7 @@ def draw(table: pd.DataFrame, *, title: str, form: str = "png") -> bytes:
     axes.set_axis_off()
     figure.suptitle(title, color=INK, x=0.02, ha="left")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    sink = io.BytesIO()
-    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-    figure.savefig(sink, format=form, dpi=130, metadata=metadata[form])
-    return sink.getvalue()
+    return saved(figure, form, dpi=130)
 
 
 def _height_in(lines: np.ndarray) -> float:
@@ -108,8 +104,7 @@ def _scale(axes: Any, west: float, south: float, east: float, north: float) -> N
     wanted = (east - west) * per_degree / 5
     if not wanted > 0:
         return
-    metres = 10 ** np.floor(np.log10(wanted))
-    metres *= max(m for m in (1, 2, 5) if m * metres <= wanted)
+    metres = round_length(wanted)
     y = south - 0.01 * (north - south)
     axes.plot([west, west + metres / per_degree], [y, y], color=INK, lw=2)
     axes.text(west, y, f"{metres:g} m", color=INK, va="bottom", fontsize=9)

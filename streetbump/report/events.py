@@ -19,7 +19,7 @@ from streetbump.geo import distance_m
 from streetbump.model import CLASSES, P_COLUMNS, Floats, Ints
 from streetbump.report import scoring
 from streetbump.report.hearing import Heard
-from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
+from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure, share_figure
 from streetbump.report.scoring import Pairs
 from streetbump.report.truth import Description, classes_of
 
@@ -293,8 +293,6 @@ def _by_class(drives: Sequence[Drive], report_score: float, d: Description) -> I
             shares[f"called {word}"] = (rows["said"] == word).to_numpy(np.float64)
         for measure, value in shares.items():
             base = slice(None) if measure == "recall" else heard.to_numpy()
-            share = scoring.boot_share(value[base], unit[base])
-            yield figure(
-                BY_CLASS, OURS, NOT_TUNED, measure, share, at=str(name),
-                n=len(value[base]), n_units=len(np.unique(unit[base])),
-            )  # fmt: skip
+            yield share_figure(
+                BY_CLASS, OURS, NOT_TUNED, measure, value[base], unit[base], at=str(name)
+            )

@@ -9,16 +9,7 @@ from typing import Any
 import pandas as pd
 
 from streetbump.cluster.life import Presence
-
-
-@dataclass(frozen=True)
-class Link:
-    """A cluster as part of a place from a time on, until another (None: it still is), ns."""
-
-    place_id: str
-    cluster_id: str
-    since_ns: int
-    until_ns: int | None
+from streetbump.stores import LinkRow
 
 
 @dataclass(frozen=True)
@@ -33,14 +24,14 @@ class Life:
         One per episode: columns of the outbox by name.
     history : sequence of mappings
         ``at_ns``, ``episode``, ``state`` and ``why``, the oldest first.
-    links : sequence of Link
+    links : sequence of LinkRow
         Of this place, and of other places to clusters that were ever part of this one.
     """
 
     seen: Presence | None
     requests: Sequence[Mapping[str, Any]]
     history: Sequence[Mapping[str, Any]]
-    links: Sequence[Link]
+    links: Sequence[LinkRow]
 
 
 def explain_place(
@@ -123,7 +114,7 @@ def _history_lines(history: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _link_lines(place_id: str, links: Sequence[Link]) -> list[str]:
+def _link_lines(place_id: str, links: Sequence[LinkRow]) -> list[str]:
     """From when on a place had how many clusters, and which it shared with other places.
 
     A cluster has another id after each trip that adds to it; so they are counted, not listed.

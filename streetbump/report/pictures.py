@@ -33,11 +33,11 @@ def check() -> None:
     MissingExtra
         Says what to install.
     """
-    figure_class()
+    new_figure(1.0, 1.0)
 
 
-def figure_class() -> Any:
-    """Makes a figure of a width and height in inches, without a display or a global state.
+def new_figure(width: float, height: float) -> Any:
+    """A figure of a width and height in inches, without a display or a global state.
 
     Raises
     ------
@@ -49,13 +49,34 @@ def figure_class() -> Any:
         from matplotlib.figure import Figure
     except ImportError as exc:
         raise MissingExtra.of("matplotlib", "plot") from exc
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)  # no display, and no global state
+    return figure
 
-    def make(width: float, height: float) -> Any:
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)  # no display, and no global state
-        return figure
 
-    return make
+_UNDATED: dict[str, dict[str, None]] = {
+    "png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None},
+}  # fmt: skip
+
+
+def saved(figure: Any, form: str = "png", *, dpi: int = 120) -> bytes:
+    """A figure as PNG, PDF or SVG; the same bytes for the same figure."""
+    from matplotlib import rc_context
+
+    sink = io.BytesIO()
+    with rc_context({"svg.hashsalt": "streetbump"}):  # else each SVG has ids of its own
+        figure.savefig(sink, format=form, dpi=dpi, metadata=_UNDATED[form])
+    return sink.getvalue()
+
+
+def round_length(most: float) -> float:
+    """The longest of 1, 2, 5, 10, 20, ... that is not above `most`.
+
+    >>> round_length(0.7), round_length(200.0)
+    (0.5, 200.0)
+    """
+    decade = 10.0 ** np.floor(np.log10(most))
+    return float(max(k * decade for k in (1, 2, 5) if k * decade <= most * (1 + 1e-9)))
 
 
 def pictures(table: pd.DataFrame) -> dict[str, bytes]:
@@ -78,12 +99,6 @@ def _slug(name: str) -> str:
     return re.sub(r"[\W_]+", "-", name).strip("-").lower() or "data"
 
 
-def _png(figure: Any) -> bytes:
-    sink = io.BytesIO()
-    figure.savefig(sink, format="png", dpi=120, metadata={"Software": None})
-    return sink.getvalue()
-
-
 def _plain(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK)
@@ -103,7 +118,7 @@ def _clip_bars(rows: pd.DataFrame, dataset: str) -> bytes:
 def _bars(rows: pd.DataFrame, dataset: str, measure: str, title: str) -> bytes:
     f1 = rows[rows["measure"] == measure].iloc[::-1]
     names = [f"{m}  ({t})" if t else m for m, t in zip(f1["method"], f1["tuning"], strict=True)]
-    figure = figure_class()(8.5, 1.3 + 0.32 * len(f1))
+    figure = new_figure(8.5, 1.3 + 0.32 * len(f1))
     axes = figure.subplots()
     y = np.arange(len(f1))
     colours = [OUR_COLOUR if m == OURS else THEIR_COLOUR for m in f1["method"]]
@@ -120,7 +135,7 @@ def _bars(rows: pd.DataFrame, dataset: str, measure: str, title: str) -> bytes:
     axes.set_xlabel(f"{measure}, 95 % interval (n = {int(f1['n'].max())})")
     axes.set_title(f"{dataset}: {title}", loc="left")
     _plain(axes)
-    return _png(figure)
+    return saved(figure)
 
 
 # ------------------------------------------------------------------------------- classes
@@ -131,7 +146,7 @@ def _confusion(rows: pd.DataFrame, dataset: str) -> bytes:
     share = rows.pivot_table(index="at", columns="measure", values="value", sort=False)
     matrix = share.reindex(index=true, columns=said).to_numpy()
     count = rows.drop_duplicates("at").set_index("at")["n"]
-    figure = figure_class()(1.8 + 0.95 * len(said), 1.6 + 0.6 * len(true))
+    figure = new_figure(1.8 + 0.95 * len(said), 1.6 + 0.6 * len(true))
     axes = figure.subplots()
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in np.ndindex(*matrix.shape):
@@ -142,13 +157,13 @@ def _confusion(rows: pd.DataFrame, dataset: str) -> bytes:
     axes.set_xlabel("called (likeliest of all eight)")
     axes.set_ylabel("truth")
     axes.set_title(f"{dataset}: what each class was called", loc="left")
-    return _png(figure)
+    return saved(figure)
 
 
 def _reliability(rows: pd.DataFrame, dataset: str) -> bytes:
     stated = rows[rows["measure"] == "stated"].set_index("at")
     seen = rows[rows["measure"] == "observed"].set_index("at").loc[stated.index]
-    figure = figure_class()(5.6, 5.6)
+    figure = new_figure(5.6, 5.6)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=FAINT, zorder=0)
     reach = np.abs(seen[["lo", "hi"]].to_numpy().T - seen["value"].to_numpy())
@@ -162,14 +177,14 @@ def _reliability(rows: pd.DataFrame, dataset: str) -> bytes:
     axes.set_ylabel("share that came true, 95 % interval")
     axes.set_title(f"{dataset}:\nstated and observed (numbers: n)", loc="left")
     _plain(axes)
-    return _png(figure)
+    return saved(figure)
 
 
 # ------------------------------------------------------------------------------- passes
 
 
 def _curves(rows: pd.DataFrame, dataset: str) -> bytes:
-    figure = figure_class()(13, 4.6)
+    figure = new_figure(13, 4.6)
     order = list(dict.fromkeys(rows["at"]))
     bins = sorted(order, key=lambda text: int(text.split("-")[0].rstrip("+")))
     for axes, measure in zip(
@@ -191,7 +206,7 @@ def _curves(rows: pd.DataFrame, dataset: str) -> bytes:
     handles, labels = figure.axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle(f"{dataset}: potholes reported, by true passes")
-    return _png(figure)
+    return saved(figure)
 
 
 def _methods(rows: pd.DataFrame, measure: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -202,7 +217,7 @@ def _methods(rows: pd.DataFrame, measure: str) -> Iterator[tuple[str, pd.DataFra
 def _scores(rows: pd.DataFrame, dataset: str) -> bytes:
     """The sessions' index against the score that people gave."""
     by = rows.pivot_table(index="at", columns="measure", values="value", sort=False)
-    figure = figure_class()(6.4, 4.6)
+    figure = new_figure(6.4, 4.6)
     axes = figure.subplots()
     axes.scatter(by["score"], by["index"], s=60, color=OUR_COLOUR, zorder=3)
     for name, x, y in zip(by.index, by["score"], by["index"], strict=True):
@@ -215,7 +230,7 @@ def _scores(rows: pd.DataFrame, dataset: str) -> bytes:
     axes.set_ylabel("roughness (m/s²)")
     axes.set_title(f"{dataset} (n = {len(by)})\n{rows['note'].iloc[0]}", loc="left")
     _plain(axes)
-    return _png(figure)
+    return saved(figure)
 
 
 _PICTURES: tuple[tuple[str, Callable[[pd.DataFrame, str], bytes], str], ...] = (

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.geo import bin_centre
-from streetbump.model import Bools, Floats, Ints
+from streetbump.model import DAY_NS, Bools, Floats, Ints
 from streetbump.report.bins import (
     SECTORS,
     counts,
@@ -28,8 +28,6 @@ CAR_SPREAD, CAR_WEIGHT = 0.3, 2.0
 """Standard deviation between cars on one stretch as a share of its index, and how many trips that
 counts as: few trips cannot tell it. The first is that of simulated cars (docs/roughness.md), the
 second chosen by us."""
-
-_DAY_NS = 86_400_000_000_000
 
 
 def stretches(passes: pd.DataFrame, dated: Bools) -> pd.DataFrame:
@@ -61,7 +59,7 @@ def stretches(passes: pd.DataFrame, dated: Bools) -> pd.DataFrame:
     voices = starts_of(key, trip)
     index, error = _over_trips(rows, voices, np.searchsorted(voices, starts))
     lat, lon = bin_centre(rows["bin"].to_numpy()[starts])
-    day = np.where(dated, rows["t_utc_ns"].to_numpy() // _DAY_NS, -1)
+    day = np.where(dated, rows["t_utc_ns"].to_numpy() // DAY_NS, -1)
     never = np.iinfo(np.int64).max
     return pd.DataFrame(
         {

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from streetbump.model import Floats, Ints
 from streetbump.report.output import text_table
-from streetbump.report.scoring import Interval
+from streetbump.report.scoring import Interval, boot_share
 
 OURS = "streetbump"
 NOT_TUNED = "not tuned"
@@ -72,6 +74,16 @@ def figure(
 ) -> Figure:  # fmt: skip
     """A figure from an interval."""
     return Figure(part, method, tuning, at, measure, unit, *found, int(n), int(n_units), note)
+
+
+def share_figure(
+    part: str, method: str, tuning: str, measure: str, values: Floats, unit_of: Ints, **more: Any
+) -> Figure:
+    """A mean (a share, if `values` holds 0 and 1) over rows of independent units."""
+    return figure(
+        part, method, tuning, measure, boot_share(values, unit_of),
+        n=len(values), n_units=len(np.unique(unit_of)), **more,
+    )  # fmt: skip
 
 
 def frame_of(figures: Iterable[Figure], *, dataset: str) -> pd.DataFrame:

@@ -8,12 +8,11 @@ is a percentile bootstrap (Efron 1979, Ann. Stat. 7(1):1-26) over the units that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from streetbump.geo import ecef_mm
+from streetbump.geo import ecef_m
 from streetbump.model import Bools, Floats, Ints
 
 DRAWS = 1000
@@ -32,6 +31,9 @@ class Interval(NamedTuple):
     value: float
     lo: float
     hi: float
+
+
+UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
 
 
 # ------------------------------------------------------------------------------- matching
@@ -154,8 +156,8 @@ def match_places(
     known = np.flatnonzero(np.isfinite(lat_deg) & np.isfinite(lon_deg))
     if len(known) == 0 or len(true_lat_deg) == 0:
         return pair(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    here = ecef_mm(lat_deg[known], lon_deg[known]) / 1000.0
-    there = ecef_mm(true_lat_deg, true_lon_deg) / 1000.0
+    here = ecef_m(lat_deg[known], lon_deg[known])
+    there = ecef_m(true_lat_deg, true_lon_deg)
     near = cKDTree(here).query_ball_point(there, np.asarray(tol_m, np.float64))
     truth = np.repeat(np.arange(len(there)), [len(n) for n in near])
     found = np.array([k for n in near for k in n], np.int64)
@@ -262,7 +264,7 @@ def boot_share(right: Floats, unit: Ints) -> Interval:
     Interval(value=1.0, lo=1.0, hi=1.0)
     """
     if len(right) == 0:
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     _, where = np.unique(unit, return_inverse=True)
     sums = np.column_stack((np.bincount(where, right), np.bincount(where))).astype(np.float64)
     return boot_sums(sums, lambda s: ratio(s[..., 0], s[..., 1])[..., None])[0]
@@ -280,7 +282,7 @@ def boot_quantile(values: Floats, unit: Ints, *, q: float, n_units: int) -> Inte
     Interval(value=2.0, lo=2.0, hi=2.0)
     """
     if len(values) == 0:
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     order = np.argsort(values, kind="stable")
     ordered, unit = values[order], unit[order]
     weights = np.concatenate((np.ones((1, n_units)), draws_of(n_units)))[:, unit]
@@ -341,7 +343,7 @@ def spearman(a: Floats, b: Floats) -> Floats:
 def boot_spearman(a: Floats, b: Floats) -> Interval:
     """:func:`spearman` of two columns with its interval, drawing rows."""
     if len(a) < 3:
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     drawn = np.random.default_rng(SEED).integers(0, len(a), (DRAWS, len(a)))
     value = float(np.clip(spearman(a[None], b[None])[0], -1, 1))
     return interval_of(value, np.clip(spearman(a[drawn], b[drawn]), -1, 1))
@@ -353,15 +355,6 @@ BINS = 10
 """Bins of equal width of a stated probability (Guo et al. 2017, arXiv 1706.04599)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Reliability:
-    """What was stated and what came true in each bin of the stated probability, (BINS,)."""
-
-    stated: Floats
-    observed: Floats
-    count: Ints
-
-
 def bin_of_p(p: Floats) -> Ints:
     """The bin of each probability; 1 belongs to the last.
 
@@ -369,14 +362,6 @@ def bin_of_p(p: Floats) -> Ints:
     [0, 1, 9]
     """
     return np.minimum((np.asarray(p) * BINS + 1e-9).astype(np.int64), BINS - 1)
-
-
-def reliability(p: Floats, right: Floats) -> Reliability:
-    """Mean stated probability, share that came true and count per bin; NaN in an empty bin."""
-    which = bin_of_p(p)
-    count = np.bincount(which, minlength=BINS)
-    heard = [np.bincount(which, v, minlength=BINS) for v in (p, right)]
-    return Reliability(ratio(heard[0], count), ratio(heard[1], count), count)
 
 
 def boot_ece(p: Floats, right: Floats, unit: Ints) -> Interval:
@@ -389,7 +374,7 @@ def boot_ece(p: Floats, right: Floats, unit: Ints) -> Interval:
     0.0
     """
     if len(p) == 0:
-        return Interval(np.nan, np.nan, np.nan)
+        return UNKNOWN
     _, where = np.unique(unit, return_inverse=True)
     gap = np.zeros((int(where.max()) + 1, BINS))
     np.add.at(gap, (where, bin_of_p(p)), np.asarray(p) - right)

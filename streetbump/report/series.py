@@ -24,7 +24,7 @@ from streetbump.detect.classify import (
 from streetbump.detect.signal import Signal, prepare
 from streetbump.model import CLASSES, Bools, Floats, Ints, JoltClass, Trip, classify_rows
 from streetbump.report import scoring
-from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
+from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure, share_figure
 
 ROAD = (JoltClass.ROUGH, JoltClass.SMOOTH)
 """Classes that are road and no event."""
@@ -243,12 +243,10 @@ def _confusion(p: Floats, label: Ints, group: Ints) -> list[Figure]:
     for true in np.unique(label).tolist():
         rows = label == true
         for word in words.tolist():
-            share = scoring.boot_share((said[rows] == word).astype(np.float64), group[rows])
+            called = (said[rows] == word).astype(np.float64)
             figures.append(
-                figure(
-                    CONFUSION_PART, OURS, NOT_TUNED, CLASSES[word].value, share,
-                    at=CLASSES[true].value, n=int(rows.sum()), n_units=len(np.unique(group[rows])),
-                )
+                share_figure(CONFUSION_PART, OURS, NOT_TUNED, CLASSES[word].value, called,
+                             group[rows], at=CLASSES[true].value)
             )  # fmt: skip
     return figures
 
@@ -266,11 +264,5 @@ def reliability_rows(part: str, p: Floats, right: Floats, unit: Ints) -> list[Fi
         rows = which == b
         at = f"{b / scoring.BINS:.1f}-{(b + 1) / scoring.BINS:.1f}"
         for measure, value in (("stated", p[rows]), ("observed", right[rows])):
-            share = scoring.boot_share(value, unit[rows])
-            figures.append(
-                figure(
-                    part, OURS, NOT_TUNED, measure, share, at=at, n=int(rows.sum()),
-                    n_units=len(np.unique(unit[rows])),
-                )
-            )  # fmt: skip
+            figures.append(share_figure(part, OURS, NOT_TUNED, measure, value, unit[rows], at=at))
     return figures

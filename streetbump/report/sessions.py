@@ -119,7 +119,7 @@ def _labelled(
 def _auc(method: str, score: Floats, bad: Bools, good: Bools, label: str) -> Figure:
     keep = (bad | good) & np.isfinite(score)
     n, n_bad = int(keep.sum()), int(bad[keep].sum())
-    found = scoring.Interval(np.nan, np.nan, np.nan)
+    found = scoring.UNKNOWN
     if 0 < n_bad < n:
         found = scoring.boot_auc(score[keep], bad[keep])
     at = f"{label} ({n_bad}) against the best ({n - n_bad})"

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from streetbump.detect.locate import Track
-from streetbump.geo import bearing_deg, ecef_mm, from_local_m, local_m
+from streetbump.geo import bearing_deg, ecef_m, from_local_m, local_m
 from streetbump.model import Bools, Floats, Ints, JoltClass
 from streetbump.report import scoring
 from streetbump.report.hearing import Heard
-from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure
+from streetbump.report.scoreboard import NOT_TUNED, OURS, Figure, figure, share_figure
 from streetbump.report.series import reliability_rows
 from streetbump.report.truth import Description
 
@@ -160,7 +160,7 @@ def one_per_place(clusters: pd.DataFrame) -> pd.DataFrame:
     from scipy.spatial import cKDTree
 
     ordered = clusters.sort_values(["hits", "cluster_id"], ascending=[False, True])
-    at = ecef_mm(ordered["lat_deg"].to_numpy(), ordered["lon_deg"].to_numpy()) / 1000.0
+    at = ecef_m(ordered["lat_deg"].to_numpy(), ordered["lon_deg"].to_numpy())
     keep = np.ones(len(ordered), np.bool_)
     pairs = sorted(cKDTree(at).query_pairs(SAME_PLACE_M)) if len(at) else []
     for first, second in pairs:  # near pairs are few, and what comes first is settled first
@@ -195,12 +195,12 @@ def _courses(points: pd.DataFrame, tracks: Sequence[Track]) -> Floats:
     """Direction in which each trip passed each point, radians; NaN where it did not come near."""
     from scipy.spatial import cKDTree
 
-    at = ecef_mm(points["lat_deg"].to_numpy(), points["lon_deg"].to_numpy()) / 1000.0
+    at = ecef_m(points["lat_deg"].to_numpy(), points["lon_deg"].to_numpy())
     course = np.full((len(points), len(tracks)), np.nan)
     for k, track in enumerate(tracks):
         lat, lon = _along(track)
         if len(lat) > 1 and len(at):
-            away, point = cKDTree(ecef_mm(lat, lon) / 1000.0).query(at)
+            away, point = cKDTree(ecef_m(lat, lon)).query(at)
             psi = np.radians(bearing_deg(lat[:-1], lon[:-1], lat[1:], lon[1:]))
             course[:, k] = np.where(away <= PASS_M, psi[np.minimum(point, len(psi) - 1)], np.nan)
     return course
@@ -322,9 +322,7 @@ def _match(reports: pd.DataFrame, sites: pd.DataFrame) -> scoring.Pairs:
 def _away(reports: pd.DataFrame, sites: pd.DataFrame, pairs: scoring.Pairs) -> Floats:
     away = np.full(len(reports), np.nan)
     r, s = reports.iloc[pairs.found], sites.iloc[pairs.truth]
-    here, there = (
-        ecef_mm(t["lat_deg"].to_numpy(), t["lon_deg"].to_numpy()) / 1000.0 for t in (r, s)
-    )
+    here, there = (ecef_m(t["lat_deg"].to_numpy(), t["lon_deg"].to_numpy()) for t in (r, s))
     away[pairs.found] = np.linalg.norm(here - there, axis=1)
     return away
 
@@ -396,9 +394,8 @@ def _could_be_felt(town: Town, n_trips: int) -> Iterator[Figure]:
     for lo, hi in pairwise((*BINS, 10**9)):
         keep = pothole & (passes >= lo) & (passes < hi)
         if keep.any():
-            n = int(keep.sum())
-            share = scoring.boot_share((town.felt[keep] >= 3).astype(float), np.arange(n))
-            yield figure(BY_PASSES, FELT, "", "recall", share, at=_bin(lo, hi), n=n, n_units=n)
+            by_three, site = (town.felt[keep] >= 3).astype(float), np.flatnonzero(keep)
+            yield share_figure(BY_PASSES, FELT, "", "recall", by_three, site, at=_bin(lo, hi))
 
 
 def _stated(town: Town, shot: Snapshot, flagged: Tally) -> Iterator[Figure]:
@@ -420,9 +417,8 @@ def _stated(town: Town, shot: Snapshot, flagged: Tally) -> Iterator[Figure]:
 
 
 def _stated_figure(measure: str, values: Floats, *, unit: str = "1") -> Figure:
-    share = scoring.boot_share(values, np.arange(len(values)))
-    n = len(values)
-    return figure(STATED, FLAGGED, NOT_TUNED, measure, share, n=n, n_units=n, unit=unit)
+    each = np.arange(len(values))
+    return share_figure(STATED, FLAGGED, NOT_TUNED, measure, values, each, unit=unit)
 
 
 def _probabilities(town: Town, shot: Snapshot) -> list[Figure]:
@@ -443,7 +439,7 @@ def _within_tolerance(points: pd.DataFrame, sites: pd.DataFrame) -> Bools:
     from scipy.spatial import cKDTree
 
     here, there = (
-        ecef_mm(t["lat_deg"].to_numpy(), t["lon_deg"].to_numpy()) / 1000.0 for t in (points, sites)
+        ecef_m(t["lat_deg"].to_numpy(), t["lon_deg"].to_numpy()) for t in (points, sites)
     )
     inside = np.zeros(len(points), np.bool_)
     for near in cKDTree(here).query_ball_point(there, sites["tol_m"].to_numpy()):

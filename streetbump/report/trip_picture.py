@@ -5,7 +5,6 @@ matplotlib comes with the extra ``plot`` and is imported on first use.
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from streetbump.detect.features import PEAK_AT, WINDOW_HZ, WINDOW_S
 from streetbump.geo import local_m
 from streetbump.model import P_COLUMNS, Bools, Floats, JoltClass
-from streetbump.report.pictures import FAINT, INK, check
+from streetbump.report.pictures import FAINT, INK, new_figure, round_length, saved
 from streetbump.report.trip_story import (
     FALLEN,
     GAP,
@@ -76,18 +75,7 @@ def picture(story: Story, *, kind: str) -> bytes:
     MissingExtra
         matplotlib is not installed.
     """
-    check()
-    from matplotlib import rc_context
-
-    undated: dict[str, dict[str, Any]] = {
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None},
-        "svg": {"Date": None},
-    }
-    sink = io.BytesIO()
-    with rc_context({"svg.hashsalt": "streetbump"}):  # else each SVG has ids of its own
-        figure_of(story).savefig(sink, format=kind, dpi=DPI, metadata=undated[kind])
-    return sink.getvalue()
+    return saved(figure_of(story), kind, dpi=DPI)
 
 
 def figure_of(story: Story) -> Any:
@@ -95,9 +83,7 @@ def figure_of(story: Story) -> Any:
 
     A trip without samples, fixes or jolts has panels that say so.
     """
-    from matplotlib.figure import Figure
-
-    figure: Any = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
+    figure = new_figure(WIDTH_IN, HEIGHT_IN)
     figure.suptitle(_plain_text(title(story)), x=0.01, ha="left", fontsize=13, parse_math=False)
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1))
     jolts = _drawn_jolts(story)
@@ -365,14 +351,8 @@ def _draw_frame(axes: Any, east: Floats, north: Floats) -> None:
     axes.set_xlim(middle[0] - half, middle[0] + half)
     axes.set_ylim(middle[1] - 1.1 * half, middle[1] + 0.9 * half)
     axes.set_aspect("equal")
-    bar_m = _round_length(half / 2)
+    bar_m = round_length(half / 2)
     left, foot = middle[0] - 0.97 * half, middle[1] - 1.02 * half
     axes.plot([left, left + bar_m], [foot, foot], color=INK, lw=2.5, solid_capstyle="butt")
     words = f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m"
     axes.text(left, foot + 0.02 * half, words, fontsize=8, color=INK, va="bottom")
-
-
-def _round_length(most_m: float) -> float:
-    """The longest of 1, 2, 5, 10, 20, ... that is not above `most_m`."""
-    decade = 10.0 ** np.floor(np.log10(most_m))
-    return float(max(k * decade for k in (1, 2, 5) if k * decade <= most_m * (1 + 1e-9)))

@@ -17,13 +17,7 @@ from streetbump.simulate.defects import BACK, OUT
 from streetbump.simulate.fleet import Device, random_device
 from streetbump.simulate.forgery import copied, forged, moved, smoothed, when_at
 from streetbump.simulate.roads import Leg, Network, heading_rad, random_legs, way_along
-from streetbump.simulate.town import (
-    DAY_S,
-    FIRST_DAY_UTC_S,
-    LISTED_KINDS,
-    Listed,
-    Town,
-)
+from streetbump.simulate.town import DAY_S, FIRST_DAY_UTC_S, LISTED_KINDS, Listed, Town
 from streetbump.simulate.trip import SimulatedTrip, simulate_trip
 from streetbump.simulate.writers.rows import About
 

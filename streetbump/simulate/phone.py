@@ -238,20 +238,6 @@ def noise_rms(density_ug: float, *, rate_hz: float) -> float:
     return float(density_ug * 1e-6 * STANDARD_GRAVITY_MS2 * np.sqrt(max(rate_hz, 1 / CHIP_S) / 2))
 
 
-def transmissibility(frequency_hz: Floats, *, natural_hz: float, damping: float) -> Floats:
-    """Acceleration of a mass on a spring and a damper over that of its base.
-
-    ``√((1 + (2ζr)²) / ((1 - r²)² + (2ζr)²))`` with r the ratio of the frequencies (Rao 2011,
-    "Mechanical Vibrations", section 3.6): 1 at rest, a peak near r = 1, softening above r = √2.
-
-    >>> np.round(transmissibility(np.array([0.0, 5.0, 50.0]), natural_hz=5.0, damping=0.5), 3)
-    array([1.   , 1.414, 0.101])
-    """
-    r = frequency_hz / natural_hz
-    rub = (2 * damping * r) ** 2
-    return np.asarray(np.sqrt((1 + rub) / ((1 - r**2) ** 2 + rub)))
-
-
 def through_spring(
     force_ms2: Floats, *, natural_hz: float, damping: float, rate_hz: float
 ) -> Floats:

@@ -37,7 +37,6 @@ SITE_TOL_M = 15.0
 class Driven:
     """What one simulated trip met: the truth that is kept of it."""
 
-    outing: Outing
     trip_id: str
     device: str
     first_s: float

@@ -86,9 +86,6 @@ STIFF = Car("stiff", 2.6, 0.60, (92.0, 104.0), (7.4, 7.4), 760.0, 0.14, 0.88)
 SOFT = Car("soft", 2.8, 0.53, (45.0, 50.0), (4.4, 4.4), 600.0, 0.16, 0.95)
 CARS = {c.name: c for c in (GOLDEN, STIFF, SOFT)}
 
-BODY = ("bounce", "pitch", "roll")
-WHEELS = ("front left", "front right", "rear left", "rear right")
-
 
 @dataclass(frozen=True, eq=False)
 class Ride:
@@ -119,8 +116,9 @@ class Ride:
 def state_matrices(car: Car) -> tuple[Floats, Floats]:
     """Matrices A (14, 14) and B (14, 4) of ``x' = A x + B y``.
 
-    The state is `BODY` and `WHEELS` (m, rad, rad, 4 × m) and their rates; `y` is the road height
-    under each wheel, m.
+    The state is bounce, pitch and roll of the body, the height of each wheel (front left, front
+    right, rear left, rear right; m, rad, rad, 4 × m), and their rates; `y` is the road height under
+    each wheel, m.
 
     >>> a, b = state_matrices(GOLDEN)
     >>> rest = np.linalg.solve(a, -b @ np.full(4, 0.01))  # all wheels on a step of 1 cm
@@ -229,7 +227,7 @@ def ride(car: Car, wheels_m: Floats, *, rate_hz: float) -> Ride:
     Parameters
     ----------
     wheels_m : (4, n) float64
-        Road height under each of `WHEELS`, m.
+        Road height under each wheel, front left first, rear right last, m.
     rate_hz : float
         Samples per second; at least 500 for edges at city speeds.
 

@@ -2,6 +2,7 @@
 
 from streetbump.stores.records import (
     Generation,
+    LinkRow,
     OutboxRow,
     PlaceRow,
     Region,
@@ -10,4 +11,4 @@ from streetbump.stores.records import (
 )
 from streetbump.stores.store import Store
 
-__all__ = ["Generation", "OutboxRow", "PlaceRow", "Region", "Store", "Taken", "Upload"]
+__all__ = ["Generation", "LinkRow", "OutboxRow", "PlaceRow", "Region", "Store", "Taken", "Upload"]

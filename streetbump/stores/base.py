@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -52,12 +51,7 @@ class Base:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -83,13 +77,13 @@ class Base:
         """The active generation; None in a store that was never used."""
         with self._read() as c:
             row = c.execute(sa.select(t.generations).where(t.generations.c.active)).first()
-        return generation_or_none(row)
+        return None if row is None else as_generation(row)
 
     def generations(self) -> tuple[Generation, ...]:
         """Every generation, the oldest first."""
         query = sa.select(t.generations).order_by(t.generations.c.created_ns)
         with self._read() as c:
-            return tuple(g for g in map(generation_or_none, c.execute(query)) if g)
+            return tuple(map(as_generation, c.execute(query)))
 
     def add_generation(
         self, *, name: str, content: str, settings: str, algorithm: str, model: str, now_ns: int
@@ -169,7 +163,7 @@ class Base:
             The lease has passed to somebody else: the work must not be committed.
         """
         done = c.execute(
-            t.leases.delete().where((t.leases.c.resource == resource) & (t.leases.c.owner == owner))
+            t.leases.delete().where(t.leases.c.resource == resource, t.leases.c.owner == owner)
         )
         if done.rowcount != 1:
             raise StoreBusy(f"the lease on {resource} has passed to another process")
@@ -185,9 +179,7 @@ class Base:
         """Give up a lease without having done the work."""
         with self._write() as c:
             c.execute(
-                t.leases.delete().where(
-                    (t.leases.c.resource == resource) & (t.leases.c.owner == owner)
-                )
+                t.leases.delete().where(t.leases.c.resource == resource, t.leases.c.owner == owner)
             )
 
     def claim(self, resource: str, *, owner: str, now_ns: int, lease_ns: int) -> bool:
@@ -202,19 +194,6 @@ class Base:
             return [(r.resource, r.owner, r.until_ns) for r in rows]
 
 
-def generation_or_none(row: Any) -> Generation | None:
-    """The generation of a row, if there is a row."""
-    return None if row is None else as_generation(row)
-
-
 def as_generation(row: Any) -> Generation:
     """The generation of a row."""
-    return Generation(
-        row.name,
-        row.content,
-        row.settings,
-        row.algorithm,
-        row.model,
-        row.active,
-        row.review_first,
-    )
+    return Generation(**{f.name: getattr(row, f.name) for f in fields(Generation)})

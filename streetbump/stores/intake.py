@@ -232,7 +232,7 @@ class Intake(Base):
             self._settle_claims(c, trip.key, halo_m)
         known = c.execute(
             sa.select(t.detections.c.trip_key).where(
-                (t.detections.c.generation == generation) & (t.detections.c.trip_key == trip.key)
+                t.detections.c.generation == generation, t.detections.c.trip_key == trip.key
             )
         ).first()
         if known is None:
@@ -259,7 +259,7 @@ class Intake(Base):
         """Take a trip from an upload; its id when nobody else has it and it is gone."""
         c.execute(
             t.upload_trips.delete().where(
-                (t.upload_trips.c.upload_id == upload_id) & (t.upload_trips.c.trip_key == key)
+                t.upload_trips.c.upload_id == upload_id, t.upload_trips.c.trip_key == key
             )
         )
         others = c.execute(

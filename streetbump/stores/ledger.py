@@ -31,7 +31,7 @@ class Ledger(Base):
         for part in chunks([r.place_id for r in rows]):
             for link in c.execute(
                 sa.select(t.place_links.c.place_id, t.place_links.c.cluster_id).where(
-                    t.place_links.c.place_id.in_(part) & t.place_links.c.until_ns.is_(None)
+                    t.place_links.c.place_id.in_(part), t.place_links.c.until_ns.is_(None)
                 )
             ):
                 links.setdefault(link.place_id, []).append(link.cluster_id)
@@ -72,11 +72,7 @@ class Ledger(Base):
         with self._write() as c:
             done = c.execute(
                 t.places.update()
-                .where(
-                    (t.places.c.place_id == seen.place_id)
-                    & (t.places.c.state == seen.state)
-                    & (t.places.c.episode == seen.episode)
-                )
+                .where(*_as_seen(seen))
                 .values(state=decided.state, episode=decided.episode, review=decided.review,
                         why=decided.why, updated_ns=now_ns)
             )  # fmt: skip
@@ -96,27 +92,18 @@ class Ledger(Base):
         StoreBusy
             The request or the place has moved on meanwhile, or the lease is gone.
         """
-        held, approved = PlaceState.HELD.value, "approved"
         with self._write() as c:
             self._hold(c, resource, owner)
             ended = c.execute(
                 t.outbox.update()
-                .where(
-                    (t.outbox.c.place_id == row.place_id)
-                    & (t.outbox.c.episode == row.episode)
-                    & (t.outbox.c.state == RequestState.HELD.value)
-                )
+                .where(*_of(row.place_id, row.episode), t.outbox.c.state == RequestState.HELD.value)
                 .values(state=RequestState.REFUSED.value, note=note, next_ns=None,
                         updated_ns=now_ns)
             )  # fmt: skip
             begun = c.execute(
                 t.places.update()
-                .where(
-                    (t.places.c.place_id == row.place_id)
-                    & (t.places.c.episode == row.episode)
-                    & (t.places.c.state == held)
-                    & (t.places.c.review == approved)
-                )
+                .where(t.places.c.place_id == row.place_id, t.places.c.episode == row.episode,
+                       t.places.c.state == PlaceState.HELD.value, t.places.c.review == "approved")
                 .values(state=PlaceState.FLAGGED.value, episode=row.episode + 1, why=why,
                         updated_ns=now_ns, **WANTED)
             )  # fmt: skip
@@ -128,9 +115,7 @@ class Ledger(Base):
     @staticmethod
     def _move_place(c: sa.Connection, place_id: str, state: str, why: str, now_ns: int) -> None:
         """Another state for a place; where it lies and what it is linked with are not ours."""
-        row = c.execute(
-            sa.select(t.places.c.state, t.places.c.episode).where(t.places.c.place_id == place_id)
-        ).first()
+        row = _standing(c, place_id)
         if row is None or row.state == state:
             return
         c.execute(
@@ -184,15 +169,7 @@ class Ledger(Base):
                 if moved:
                     values |= {"state": after.state, "episode": after.episode, "why": after.why,
                                "review": None, "updated_ns": now_ns}  # fmt: skip
-                done = c.execute(
-                    t.places.update()
-                    .where(
-                        (t.places.c.place_id == before.place_id)
-                        & (t.places.c.state == before.state)
-                        & (t.places.c.episode == before.episode)
-                    )
-                    .values(**values)
-                )
+                done = c.execute(t.places.update().where(*_as_seen(before)).values(**values))
                 if moved and done.rowcount == 1:
                     _history(c, after.place_id, after.state, after.episode, after.why, now_ns)
 
@@ -204,11 +181,7 @@ class Ledger(Base):
             "cell": cell, "state": place.state, "episode": place.episode, "why": place.why,
             "review": place.review, "updated_ns": now_ns,
         }  # fmt: skip
-        before = c.execute(
-            sa.select(t.places.c.state, t.places.c.episode).where(
-                t.places.c.place_id == place.place_id
-            )
-        ).first()
+        before = _standing(c, place.place_id)
         c.execute(
             upsert(t.places)
             .values(place_id=place.place_id, **values)
@@ -219,8 +192,7 @@ class Ledger(Base):
         open_links = set(
             c.execute(
                 sa.select(t.place_links.c.cluster_id).where(
-                    (t.place_links.c.place_id == place.place_id)
-                    & t.place_links.c.until_ns.is_(None)
+                    t.place_links.c.place_id == place.place_id, t.place_links.c.until_ns.is_(None)
                 )
             ).scalars()
         )
@@ -229,9 +201,9 @@ class Ledger(Base):
             c.execute(
                 t.place_links.update()
                 .where(
-                    (t.place_links.c.place_id == place.place_id)
-                    & t.place_links.c.cluster_id.in_(part)
-                    & t.place_links.c.until_ns.is_(None)
+                    t.place_links.c.place_id == place.place_id,
+                    t.place_links.c.cluster_id.in_(part),
+                    t.place_links.c.until_ns.is_(None),
                 )
                 .values(until_ns=now_ns)
             )
@@ -340,11 +312,7 @@ class Ledger(Base):
             self._hold(c, resource, owner)
             done = c.execute(
                 t.outbox.update()
-                .where(
-                    (t.outbox.c.place_id == place_id)
-                    & (t.outbox.c.episode == episode)
-                    & t.outbox.c.state.in_(list(expected))
-                )
+                .where(*_of(place_id, episode), t.outbox.c.state.in_(list(expected)))
                 .values(**values, updated_ns=now_ns)
             )
             if done.rowcount != 1:
@@ -375,16 +343,10 @@ class Ledger(Base):
             self._hold(c, resource, owner)
             c.execute(
                 t.outbox.update()
-                .where(
-                    (t.outbox.c.place_id == seen.place_id) & (t.outbox.c.episode == seen.episode)
-                )
+                .where(*_of(seen.place_id, seen.episode))
                 .values(**values, updated_ns=now_ns)
             )
-            row = c.execute(
-                sa.select(t.places.c.state, t.places.c.episode).where(
-                    t.places.c.place_id == seen.place_id
-                )
-            ).first()
+            row = _standing(c, seen.place_id)
             if row is None or not words:
                 return
             audit_row(c, now_ns, "city", seen.place_id, {"episode": seen.episode, "says": words})
@@ -402,7 +364,7 @@ class Ledger(Base):
         with self._write() as c:
             done = c.execute(
                 t.outbox.update()
-                .where((t.outbox.c.city == city) & t.outbox.c.state.in_(list(states)))
+                .where(t.outbox.c.city == city, t.outbox.c.state.in_(list(states)))
                 .values(next_ns=None)
             )
         return int(done.rowcount)
@@ -414,6 +376,25 @@ class Ledger(Base):
             query = query.where(t.audit.c.subject == subject)
         with self._read() as c:
             return [dict(r._mapping) for r in c.execute(query)]
+
+
+def _as_seen(place: PlaceRow) -> Sequence[sa.ColumnElement[bool]]:
+    """Where a place stands as it was read."""
+    p = t.places.c
+    return p.place_id == place.place_id, p.state == place.state, p.episode == place.episode
+
+
+def _of(place_id: str, episode: int) -> Sequence[sa.ColumnElement[bool]]:
+    """The request of one episode."""
+    return t.outbox.c.place_id == place_id, t.outbox.c.episode == episode
+
+
+def _standing(c: sa.Connection, place_id: str) -> Any:
+    """State and episode of a place; None when there is none of that id."""
+    places = t.places.c
+    return c.execute(
+        sa.select(places.state, places.episode).where(places.place_id == place_id)
+    ).first()
 
 
 def _history(

@@ -29,7 +29,7 @@ class Regions(Ledger):
         """Cells whose inputs changed since they were clustered: (cell, digest of the inputs)."""
         query = (
             sa.select(t.cells.c.cell, t.cells.c.input_digest)
-            .where((t.cells.c.generation == generation) & t.cells.c.stale)
+            .where(t.cells.c.generation == generation, t.cells.c.stale)
             .order_by(t.cells.c.cell)
             .limit(limit)
         )
@@ -41,9 +41,9 @@ class Regions(Ledger):
         here = cell_of(np.array([lat_deg]), np.array([lon_deg]))
         active = sa.select(t.generations.c.name).where(t.generations.c.active).scalar_subquery()
         query = sa.select(t.cells.c.cell).where(
-            (t.cells.c.generation == active)
-            & t.cells.c.stale
-            & t.cells.c.cell.in_(cells_around(here, halo_m=halo_m).tolist())
+            t.cells.c.generation == active,
+            t.cells.c.stale,
+            t.cells.c.cell.in_(cells_around(here, halo_m=halo_m).tolist()),
         )
         with self._read() as c:
             return c.execute(query.limit(1)).first() is not None
@@ -113,17 +113,17 @@ class Regions(Ledger):
             self._finish(c, f"clusters:{generation}", owner)
             for part in chunks(owned.tolist()):
                 old = sa.select(t.clusters.c.cluster_id).where(
-                    (t.clusters.c.generation == generation) & t.clusters.c.cell.in_(part)
+                    t.clusters.c.generation == generation, t.clusters.c.cell.in_(part)
                 )
                 c.execute(
                     t.members.delete().where(
-                        (t.members.c.generation == generation) & t.members.c.cluster_id.in_(old)
+                        t.members.c.generation == generation, t.members.c.cluster_id.in_(old)
                     )
                 )
                 for table in (t.clusters, t.stretches):
                     c.execute(
                         table.delete().where(
-                            (table.c.generation == generation) & table.c.cell.in_(part)
+                            table.c.generation == generation, table.c.cell.in_(part)
                         )
                     )
             bulk(c, t.clusters, found.clusters, generation=generation)
@@ -132,7 +132,7 @@ class Regions(Ledger):
             for cell, digest in cells:
                 c.execute(
                     t.cells.update()
-                    .where((t.cells.c.generation == generation) & (t.cells.c.cell == cell))
+                    .where(t.cells.c.generation == generation, t.cells.c.cell == cell)
                     .values(done_digest=digest, stale=t.cells.c.input_digest != digest)
                 )
             active = c.execute(
@@ -276,7 +276,7 @@ class Regions(Ledger):
             for row in rows:
                 c.execute(
                     t.cells.update()
-                    .where((t.cells.c.generation == row.generation) & (t.cells.c.cell == row.cell))
+                    .where(t.cells.c.generation == row.generation, t.cells.c.cell == row.cell)
                     .values(input_digest=row.input_digest ^ reach[row.cell], stale=True)
                 )
 

@@ -54,13 +54,7 @@ def by_cells(
     c: sa.Connection, table: sa.Table, kind: model.Table, cells: Ints, *, generation: str
 ) -> pd.DataFrame:
     """The rows of a table in some cells of a generation."""
-    query = sa.select(*(table.c[name] for name in kind.names)).where(
-        table.c.generation == generation
-    )
-    rows: list[Any] = []
-    for part in chunks(cells.tolist()):
-        rows += c.execute(query.where(table.c.cell.in_(part))).all()
-    return frame(rows, kind)
+    return by_keys(c, table.c.cell, kind, cells.tolist(), where=table.c.generation == generation)
 
 
 def by_keys(
@@ -99,7 +93,7 @@ def toggle(c: sa.Connection, generation: str, touched: Ints, change: int, halo_m
         known.update(
             c.execute(
                 sa.select(t.cells.c.cell, t.cells.c.input_digest).where(
-                    (t.cells.c.generation == generation) & t.cells.c.cell.in_(part)
+                    t.cells.c.generation == generation, t.cells.c.cell.in_(part)
                 )
             ).all()
         )

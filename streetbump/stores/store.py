@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from streetbump.errors import StoreBusy, UsageError
 from streetbump.stores import schema as t
-from streetbump.stores.base import generation_or_none
+from streetbump.stores.base import as_generation
 from streetbump.stores.intake import Intake, trips_without_detection
 from streetbump.stores.records import Generation
 from streetbump.stores.regions import Regions
@@ -35,9 +35,9 @@ class Store(Intake, Regions):
         """
         with self._write() as c:
             row = c.execute(sa.select(t.generations).where(t.generations.c.name == name)).first()
-            found = generation_or_none(row)
-            if found is None:
+            if row is None:
                 raise UsageError(f"no generation is called {name!r}")
+            found = as_generation(row)
             if found.active:
                 return found
             missing = c.execute(trips_without_detection(name, count=True)).scalar()

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from streetbump.cityprofile import CityProfile, Dialect, GeoReportChannel
 from streetbump.errors import ConfigError
 from streetbump.geo import MEAN_RADIUS_M
+from streetbump.model import utc_text
 
 Pairs = list[tuple[str, str]]
 
@@ -169,7 +170,7 @@ def stamp(when: datetime, *, style: str, zone: ZoneInfo) -> str:
     zone : ZoneInfo
         The city's.
 
-    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> noon = datetime.fromisoformat("2026-03-01T12:00:00Z")
     >>> [stamp(noon, style=s, zone=ZoneInfo("Europe/Berlin")) for s in ("z", "offset")]
     ['2026-03-01T12:00:00Z', '2026-03-01T13:00:00+01:00']
     >>> [stamp(noon, style=s, zone=ZoneInfo("Europe/Berlin")) for s in ("naive", "date")]
@@ -178,7 +179,7 @@ def stamp(when: datetime, *, style: str, zone: ZoneInfo) -> str:
     '2026-03-01 12:00:00'
     """
     if style == "z":
-        return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return utc_text(when)
     local = when.astimezone(zone).replace(microsecond=0)
     if style == "date":
         return local.date().isoformat()

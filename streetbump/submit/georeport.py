@@ -17,21 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from itertools import product
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import streetbump
 from streetbump.cityprofile import CityProfile
 from streetbump.errors import CityError
 from streetbump.model import Reply, ServiceRequest
-from streetbump.submit.dialect import (
-    channel_of,
-    form,
-    json_body,
-    one_url,
-    post_url,
-    read_url,
-)
+from streetbump.submit.dialect import channel_of, form, json_body, one_url, post_url, read_url
 from streetbump.submit.routing import position_problem
 from streetbump.submit.secret import Secret
 
@@ -99,9 +91,7 @@ class GeoReport:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

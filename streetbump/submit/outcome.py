@@ -295,7 +295,7 @@ def duplicates(
     >>> [r.request_id for r in duplicates(rows, request=sent, profile=shipped_city("sandbox"))]
     ['7']
     """
-    codes = _our_codes(request, profile)
+    codes = {request.service_code, *listed_codes(request, profile)}
     radius_m = profile.limits.duplicate_radius_m
     found = [
         r for r in requests
@@ -303,11 +303,6 @@ def duplicates(
         and (not r.service_code or r.service_code in codes)
     ]  # fmt: skip
     return tuple(sorted(found, key=lambda r: (_distance_m(r, request), r.request_id or "")))
-
-
-def _our_codes(request: ServiceRequest, profile: CityProfile) -> set[str]:
-    services = [s for s in profile.services.values() if s.code == request.service_code]
-    return {request.service_code, *(c for s in services for c in s.listed_as)}
 
 
 def listed_codes(request: ServiceRequest, profile: CityProfile) -> tuple[str, ...]:

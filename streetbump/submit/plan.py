@@ -35,8 +35,8 @@ class PlaceFacts:
     ----------
     headings_deg : tuple of float
         Directions of travel in which it is felt, clockwise from north; empty when unknown.
-    severity, severity_lo, severity_hi : float
-        Jolt of the reference car at 40 km/h, m/s², with the 90 % interval; NaN when unknown.
+    severity : float
+        Jolt of the reference car at 40 km/h, m/s²; NaN when unknown.
     hit_rate : float
         Share of passes that hit, 0 to 1.
     n_devices, n_days : int
@@ -65,8 +65,6 @@ class PlaceFacts:
     jolt_class: JoltClass
     class_p: float
     severity: float
-    severity_lo: float
-    severity_hi: float
     hit_rate: float
     hits: int
     passes: int

@@ -32,6 +32,7 @@ from streetbump.model import (
     PlaceState,
     Reply,
     ServiceRequest,
+    utc_text,
 )
 from streetbump.submit.compose import compose, marker
 from streetbump.submit.dialect import Wanted, list_arguments, page_arguments, post_url
@@ -414,7 +415,7 @@ class _Probe:
         code = own if 0 < codes[own] < len(self._rows) else rarest
         times = sorted(r.requested_utc for r in self._rows if r.requested_utc)
         middle = datetime.fromisoformat(times[len(times) // 2]) if times else self.now_utc
-        at, before, after = (_zulu(middle + d) for d in (0 * _DAY, -_DAY, _DAY))
+        at, before, after = (utc_text(middle + d) for d in (0 * _DAY, -_DAY, _DAY))
         hour = timedelta(hours=1)
         return {
             "service_code": (
@@ -532,7 +533,7 @@ class _Probe:
         facts = PlaceFacts(
             place_id="sample", episode=1, state=PlaceState.FLAGGED, lat_deg=lat_deg,
             lon_deg=lon_deg, pos_err_m=3.0, headings_deg=(0.0,), jolt_class=cls, class_p=0.9,
-            severity=6.0, severity_lo=5.0, severity_hi=7.0, hit_rate=0.7, hits=12, passes=18,
+            severity=6.0, hit_rate=0.7, hits=12, passes=18,
             n_devices=4, n_days=3, first_day=day, last_day=day, priority=4.0, synthetic=False,
         )  # fmt: skip
         return compose(facts, self.profile, marker=marker("sample", 1))
@@ -597,10 +598,6 @@ def _variants(
 def _with_dialect(profile: CityProfile, **changes: Any) -> CityProfile:
     dialect: Dialect = msgspec.structs.replace(profile.dialect, **changes)
     return msgspec.structs.replace(profile, dialect=dialect)
-
-
-def _zulu(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _kind(row: CityService) -> str:

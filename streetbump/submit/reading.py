@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,7 @@ import msgspec
 
 from streetbump.cityprofile import PLAIN, Dialect
 from streetbump.errors import CityError
-from streetbump.model import CityRequest, CityService
+from streetbump.model import CityRequest, CityService, utc_text
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element  # the type only; defusedxml parses
@@ -413,7 +413,6 @@ def _request(row: _Row, naive: ZoneInfo | None) -> CityRequest:
         lat_deg=_degrees(_first(row, "lat", "latitude"), 90.0),
         lon_deg=_degrees(_first(row, "long", "lon", "lng", "longitude"), 180.0),
         requested_utc=_utc(_first(row, "requested_datetime"), naive),
-        updated_utc=_utc(_first(row, "updated_datetime"), naive),
         status_notes=_text(_first(row, "status_notes", "status_note")),
         parent_id=_id(_first({**_inner(row), **row}, "parent_service_request_id")),
     )
@@ -508,6 +507,6 @@ def _utc(value: Any, naive: ZoneInfo | None) -> str | None:
             if naive is None:
                 return None
             when = when.replace(tzinfo=naive)
-        return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return utc_text(when)
     except (ValueError, OverflowError):
         return None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from streetbump.cityprofile import CityProfile, Dialect, ServiceCode
 from streetbump.errors import CityError
 from streetbump.geo import distance_m
-from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest
+from streetbump.model import CityRequest, Receipt, Reply, RequestState, ServiceRequest, utc_text
 from streetbump.submit.dialect import Wanted, list_arguments, page_arguments
 from streetbump.submit.outcome import (
     carries_marker,
@@ -318,7 +318,7 @@ def _ignored(rows: Sequence[CityRequest], *, profile: CityProfile, wanted: Wante
     """Which filters the rows prove to have been ignored; empty for none."""
     dialect = profile.dialect
     slack = timedelta(days=1) if dialect.date_style == "date" else _CLOCK_SLACK
-    earliest = "" if wanted.since is None else _stamp(wanted.since - slack)
+    earliest = "" if wanted.since is None else utc_text(wanted.since - slack)
     far_m = 10 * profile.limits.search_radius_m  # a city may round generously, and use boxes
     wrong = {
         "status": any(
@@ -549,7 +549,3 @@ def _is_passing(reply: Reply, dialect: Dialect) -> bool:
 def _wait(reply: Reply, now_utc: datetime) -> float | None:
     value = reply.headers.get("retry-after")
     return None if value is None else retry_after_s(value, now_utc=now_utc)
-
-
-def _stamp(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

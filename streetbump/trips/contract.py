@@ -7,10 +7,36 @@ from collections.abc import Mapping
 from streetbump.model import Floats, Reason
 from streetbump.trips.clock import counting
 from streetbump.trips.drive import Drive, Rows, from_rows
-from streetbump.trips.refusal import Refusal
+from streetbump.trips.notes import Note
+from streetbump.trips.refusal import Refusal, quoted
 
 COLUMNS = ("t", "ax", "ay", "az", "lat", "lon", "speed", "heading", "accuracy")
 """Seconds since 1970 UTC, m/s² (Android sign), degrees, m/s, degrees from north, metres."""
+
+
+VERSION = "1"
+"""Of the contract."""
+
+TAKEN: tuple[Note, ...] = (
+    ("clock", "seconds since 1970 UTC, as the contract says"),
+    ("sign", "Android's, as the contract says"),
+    ("unit", "m/s², degrees, m/s, metres, as the contract says"),
+)
+
+
+def refuse_version(mark: str, said: str) -> None:
+    """Refuse a file whose `mark` says another version of the contract.
+
+    Raises
+    ------
+    Refusal
+        VERSION.
+    """
+    if said != VERSION:
+        raise Refusal(
+            Reason.VERSION, f"{mark} {quoted(said)} is not known here, only {VERSION}: update "
+            f"streetbump, or export version {VERSION}",
+        )  # fmt: skip
 
 
 def drive_of(

@@ -6,7 +6,7 @@ import datetime
 
 import numpy as np
 
-from streetbump.model import Floats, Trip
+from streetbump.model import Floats, Trip, utc_text
 from streetbump.trips.drive import Drive
 from streetbump.trips.notes import Note
 from streetbump.trips.skew import correction_s, skew_of
@@ -88,5 +88,4 @@ def _start(trip: Trip) -> str:
     """UTC time of the first sample in the file, to the second; empty for a relative trip."""
     if not trip.dated:
         return ""
-    start = datetime.datetime.fromtimestamp(trip.origin_ns // 10**9, tz=datetime.UTC)
-    return start.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(datetime.datetime.fromtimestamp(trip.origin_ns // 10**9, tz=datetime.UTC))

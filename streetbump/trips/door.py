@@ -10,7 +10,7 @@ import numpy as np
 
 from streetbump.config import DoorSettings
 from streetbump.geo import distance_m
-from streetbump.model import Floats, Reason, Rejected, Trip
+from streetbump.model import DAY_NS, Floats, Reason, Rejected, Trip
 from streetbump.trips.physics import believable
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.vehicle import drivable
@@ -21,8 +21,8 @@ SETTLED_FIXES = 5
 """An end point is the median of this many fixes: the first ones are often far off."""
 STAYING_FIXES = 3
 """So many fixes in a row must lie beyond the trimmed length: one that leaps does not count."""
-_DAY_NS = 86_400 * 10**9
-ROLLOVER_NS = 1024 * 7 * _DAY_NS
+
+ROLLOVER_NS = 1024 * 7 * DAY_NS
 """After 1,024 weeks the satellites' count of weeks begins again, and old receivers with it
 (IS-GPS-200, 20.3.3.3.1.1)."""
 
@@ -112,7 +112,7 @@ def _no(trip: Trip, reason: Reason, hint: str) -> Rejected:
 def _rolled_over(trip: Trip, received_ns: int) -> Trip:
     """The trip in our years, when it ended within a day before 1,024 weeks before it came in."""
     late_ns = received_ns - int(trip.t_ns[-1]) - ROLLOVER_NS
-    if not 0 <= late_ns <= _DAY_NS:
+    if not 0 <= late_ns <= DAY_NS:
         return trip
     said = "the clock is 1,024 weeks behind, as the receivers of some phones are: set right"
     return replace(
@@ -131,9 +131,9 @@ def _clock_fault(trip: Trip, settings: DoorSettings, received_ns: int) -> Reject
             trip, Reason.TIME_FUTURE, f"the trip ends {ahead_ns / 1e9:.0f} s after it was "
             "received: set the phone's clock, or check --tz",
         )  # fmt: skip
-    if -ahead_ns > settings.age_limit_days * _DAY_NS:
+    if -ahead_ns > settings.age_limit_days * DAY_NS:
         return _no(
-            trip, Reason.TOO_OLD, f"the trip is {-ahead_ns / _DAY_NS:.0f} days old, more than "
+            trip, Reason.TOO_OLD, f"the trip is {-ahead_ns / DAY_NS:.0f} days old, more than "
             f"{settings.age_limit_days:g}: use reprocess for old trips",
         )  # fmt: skip
     return None

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 
 from streetbump.model import Floats, Reason
+from streetbump.trips import contract
 from streetbump.trips.contract import COLUMNS, drive_of
 from streetbump.trips.drive import Drive
-from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
 from streetbump.trips.table import SYNTHETIC_COLUMN, measured
@@ -25,11 +25,7 @@ from streetbump.trips.text import open_text
 
 FORMAT = "jsonl"
 TOLD_BY = "a JSON object on the first line"
-TAKEN: tuple[Note, ...] = (
-    ("clock", "seconds since 1970 UTC, as the contract says"),
-    ("sign", "Android's, as the contract says"),
-    ("unit", "m/s², degrees, m/s, metres, as the contract says"),
-)
+TAKEN = contract.TAKEN
 VERSION = 1
 AT_ONCE = 50_000
 """Lines that are objects of Python's at one time: some 20 MB. Chosen by us."""

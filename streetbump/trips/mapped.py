@@ -8,7 +8,7 @@ each such inference is a warning of the trip.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -22,14 +22,8 @@ from streetbump.trips.drive import Drive, Rows, from_rows
 from streetbump.trips.notes import Note
 from streetbump.trips.options import ColumnMap, ReadOptions
 from streetbump.trips.refusal import Refusal, quoted
-from streetbump.trips.table import (
-    Columns,
-    Layout,
-    find_layout,
-    letters,
-    read_columns,
-    with_missing,
-)
+from streetbump.trips.streams import SPEED_MS, only
+from streetbump.trips.table import Columns, Layout, find_layout, letters, read_columns, with_missing
 from streetbump.trips.text import Text
 
 FORMAT = "mapped-csv"
@@ -38,8 +32,6 @@ TAKEN: tuple[Note, ...] = (
     ("sign", "as the column map says, else Android's"),
     ("unit", "as the column map says, else told from the numbers"),
 )
-SPEED_MS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704, "kn": 1852 / 3600}
-"""m/s in one unit of speed (BIPM; 1 kn = 1852 m per hour)."""
 DEVICES = 200
 """Most phones in one file. Chosen by us."""
 
@@ -61,7 +53,8 @@ _KNOWN: dict[str, frozenset[str]] = {
     "accuracy": frozenset(("accuracy", "horizontalaccuracy", "gpsaccuracy", "hacc",
                            "accuracym", "horizontalaccuracym")),
 }  # fmt: skip
-_SPEED_SUFFIX = {"ms": "m/s", "mps": "m/s", "kmh": "km/h", "kph": "km/h", "mph": "mph"}
+_SPEED_UNITS = ("m/s", "km/h", "mph", "kn")
+_NAMED_SPEED = ("ms", "mps", "kmh", "kph", "mph")  # knots are in no name of `_KNOWN`
 _SPEED_TOLERANCE = 0.12  # mph and km/h lie 38 % apart; knots are too near mph to be told
 _MOVING_MS = 3.0
 _MIN_STEPS = 5
@@ -180,7 +173,7 @@ def _mapped_rows(table: Columns, roles: _Roles, columns: ColumnMap, stamps: Stam
     scale *= -1.0 if columns.acceleration.sign == "ios" else 1.0
     speed = get(roles.speed)
     if speed is not None and columns.position is not None:
-        speed = speed * SPEED_MS[columns.position.speed_unit or "m/s"]
+        speed = speed * SPEED_MS[letters(columns.position.speed_unit or "m/s")]
     x, y, z = (cast("Floats", get(i)) * scale for i in roles.axes or ())
     return Rows(
         stamps, (x, y, z), get(roles.lat), get(roles.lon), speed, get(roles.heading),
@@ -202,7 +195,7 @@ def _per_device(rows: Rows, names: pa.ChunkedArray, gravity: Gravity | None) -> 
         parts.append((None, -1))
     return tuple(  # a loop over phones
         from_rows(
-            _only(rows, which == code),
+            _of_phone(rows, which == code),
             format=FORMAT,
             gravity=gravity,
             device=device or None,
@@ -212,19 +205,9 @@ def _per_device(rows: Rows, names: pa.ChunkedArray, gravity: Gravity | None) -> 
     )
 
 
-def _only(rows: Rows, keep: Bools) -> Rows:
+def _of_phone(rows: Rows, keep: Bools) -> Rows:
     """The rows of one phone; rows lost to all phones are counted with none of them."""
-
-    def cut(column: Floats | None) -> Floats | None:
-        return None if column is None else column[keep]
-
-    stamps = rows.stamps
-    x, y, z = (a[keep] for a in rows.acc_ms2 or ())
-    return Rows(
-        Stamps(stamps.t_us[keep], stamps.known[keep], stamps.basis, stamps.warnings), (x, y, z),
-        cut(rows.lat_deg), cut(rows.lon_deg), cut(rows.speed_ms), cut(rows.heading_deg),
-        cut(rows.accuracy_m), int(np.count_nonzero(keep)), 0, rows.warnings,
-    )  # fmt: skip
+    return replace(only(rows, keep), rows=int(np.count_nonzero(keep)), lost=0)
 
 
 # --------------------------------------------------------------------------- without a map
@@ -294,14 +277,14 @@ def _inferred_speed(
         return None
     speed = table.numbers[roles.speed]
     named = re.sub("^(gps)?(speed|velocity)", "", letters(layout.names[roles.speed]))
-    if named in _SPEED_SUFFIX:
-        return speed * SPEED_MS[_SPEED_SUFFIX[named]]
+    if named in _NAMED_SPEED:
+        return speed * SPEED_MS[named]
     unit = _unit_by_way(speed, table.numbers[roles.lat], table.numbers[roles.lon], stamps)
     if unit is None:
         said.append("speed not used: its unit cannot be told; say it in --columns")
         return None
     said.append(f"speed taken as {unit}, from the way between fixes")
-    return speed * SPEED_MS[unit]
+    return speed * SPEED_MS[letters(unit)]
 
 
 def _unit_by_way(speed: Floats, lat: Floats, lon: Floats, stamps: Stamps) -> str | None:
@@ -318,5 +301,5 @@ def _unit_by_way(speed: Floats, lat: Floats, lon: Floats, stamps: Stamps) -> str
     if ratio.size < _MIN_STEPS:
         return None
     middle = float(np.median(ratio))
-    fits = [u for u, ms in SPEED_MS.items() if abs(middle * ms - 1) <= _SPEED_TOLERANCE]
+    fits = [u for u in _SPEED_UNITS if abs(middle * SPEED_MS[letters(u)] - 1) <= _SPEED_TOLERANCE]
     return fits[0] if len(fits) == 1 else None

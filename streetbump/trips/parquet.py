@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streetbump.model import Floats, Reason
+from streetbump.trips import contract
 from streetbump.trips.contract import COLUMNS, drive_of
 from streetbump.trips.drive import Drive
 from streetbump.trips.notes import Note
@@ -24,10 +25,8 @@ FORMAT = "parquet"
 TOLD_BY = "the first bytes PAR1"
 TAKEN: tuple[Note, ...] = (
     ("clock", "seconds since 1970 UTC, or timestamps with a zone, as the contract says"),
-    ("sign", "Android's, as the contract says"),
-    ("unit", "m/s², degrees, m/s, metres, as the contract says"),
+    *contract.TAKEN[1:],
 )
-VERSION = "1"
 MAGIC = b"PAR1"
 
 
@@ -55,11 +54,7 @@ def read(data: bytes, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
             "only and never at a live door: export CSV or JSON lines",
         )  # fmt: skip
     table, said = _table(data)
-    if said.get("streetbump-parquet", VERSION) != VERSION:
-        raise Refusal(
-            Reason.VERSION, f"streetbump-parquet {quoted(said['streetbump-parquet'])} is not known "
-            f"here, only {VERSION}: update streetbump, or export version {VERSION}",
-        )  # fmt: skip
+    contract.refuse_version("streetbump-parquet", said.get("streetbump-parquet", contract.VERSION))
     drive = drive_of(
         {c: _floats(table.column(c), c) for c in COLUMNS if c in table.column_names},
         format=FORMAT,

@@ -9,22 +9,17 @@ from __future__ import annotations
 import re
 
 from streetbump.model import Reason
+from streetbump.trips import contract
 from streetbump.trips.contract import COLUMNS, drive_of
 from streetbump.trips.drive import Drive
-from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
-from streetbump.trips.refusal import Refusal, quoted
+from streetbump.trips.refusal import Refusal
 from streetbump.trips.table import Layout, read_columns
 from streetbump.trips.text import Text
 
 FORMAT = "plain-csv"
 TOLD_BY = "a line # streetbump-csv, or the columns t, ax, ay, az"
-TAKEN: tuple[Note, ...] = (
-    ("clock", "seconds since 1970 UTC, as the contract says"),
-    ("sign", "Android's, as the contract says"),
-    ("unit", "m/s², degrees, m/s, metres, as the contract says"),
-)
-VERSION = "1"
+TAKEN = contract.TAKEN
 YES = ("yes", "true", "1")
 """What the line ``# synthetic:`` says of a made-up trip."""
 _COMMENT = re.compile(r"#\s*(streetbump-csv|device|synthetic)\s*[: ]\s*(.*?)\s*", re.IGNORECASE)
@@ -39,11 +34,7 @@ def recognise(layout: Layout) -> bool:
 def read(text: Text, layout: Layout, *, name: str, options: ReadOptions) -> tuple[Drive, ...]:
     """The one drive in a plain CSV: seconds since 1970 UTC, m/s², Android sign, degrees."""
     said = _comments(layout)
-    if said.get("streetbump-csv", VERSION) != VERSION:
-        raise Refusal(
-            Reason.VERSION, f"streetbump-csv {quoted(said['streetbump-csv'])} is not known here, "
-            f"only {VERSION}: update streetbump, or export version {VERSION}",
-        )  # fmt: skip
+    contract.refuse_version("streetbump-csv", said.get("streetbump-csv", contract.VERSION))
     at = {c: layout.find(lambda n, c=c: n.lower() == c) for c in COLUMNS}  # type: ignore[misc]
     _refuse_incomplete(at, layout)
     there = {c: i for c, i in at.items() if i is not None}

@@ -14,8 +14,8 @@ from streetbump.trips.drive import Drive
 from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
-from streetbump.trips.streams import refuse_mock, refuse_mock_keys, seen_in
-from streetbump.trips.table import SYNTHETIC_COLUMN, Layout, find_layout
+from streetbump.trips.streams import is_marked, refuse_mock, refuse_mock_keys, seen_in
+from streetbump.trips.table import Layout, find_layout
 from streetbump.trips.text import Text, open_text, refuse_markup
 
 FILES: dict[str, str] = {
@@ -46,12 +46,16 @@ READERS: dict[str, str] = {
 """Format name → module, of tables, in the order they are asked; the last one takes any table."""
 
 
-class FileReader(Protocol):
-    """What the module of a format that is no table of text offers."""
+class Told(Protocol):
+    """What every reader says of itself."""
 
     FORMAT: str
     TOLD_BY: str
     TAKEN: tuple[Note, ...]
+
+
+class FileReader(Told, Protocol):
+    """What the module of a format that is no table of text offers."""
 
     def recognise(self, data: bytes) -> bool:
         """Whether the bytes are of this format."""
@@ -60,12 +64,8 @@ class FileReader(Protocol):
         """The drives in the file, or a refusal."""
 
 
-class BundleReader(Protocol):
+class BundleReader(Told, Protocol):
     """What the module of a format of several files offers."""
-
-    FORMAT: str
-    TOLD_BY: str
-    TAKEN: tuple[Note, ...]
 
     def recognise(self, bundle: Bundle) -> bool:
         """Whether an archive is of this format, by its members' names and first bytes."""
@@ -74,12 +74,8 @@ class BundleReader(Protocol):
         """The drives in the archive, or a refusal."""
 
 
-class Reader(Protocol):
+class Reader(Told, Protocol):
     """What the module of a table's format offers."""
-
-    FORMAT: str
-    TOLD_BY: str
-    TAKEN: tuple[Note, ...]
 
     def recognise(self, layout: Layout) -> bool:
         """Whether a table with this header is of this format."""
@@ -160,13 +156,14 @@ def _drives_in_table(text: Text, *, name: str, options: ReadOptions) -> tuple[Dr
     else:
         layout = find_layout(text)
         reader = next(r for r in map(reader_named, READERS) if r.recognise(layout))
-    made_up = SYNTHETIC_COLUMN in (n.lower() for n in layout.names)
     refuse_mock(text, layout)
     seen = seen_in(text, layout)
     with _noting(reader, seen):
         drives = _noted(reader, reader.read(text, layout, name=name, options=options), seen)
     return tuple(  # a loop over trips
-        replace(d, synthetic=d.synthetic or made_up, warnings=(*text.warnings, *d.warnings))
+        replace(
+            d, synthetic=d.synthetic or is_marked(layout), warnings=(*text.warnings, *d.warnings)
+        )
         for d in drives
     )
 
@@ -174,25 +171,17 @@ def _drives_in_table(text: Text, *, name: str, options: ReadOptions) -> tuple[Dr
 # ------------------------------------------------------------------------------ what was seen
 
 
-class _Told(Protocol):
-    """What every reader says of itself."""
-
-    FORMAT: str
-    TOLD_BY: str
-    TAKEN: tuple[Note, ...]
-
-
-def _notes_of(reader: _Told, *seen: Note) -> tuple[Note, ...]:
+def _notes_of(reader: Told, *seen: Note) -> tuple[Note, ...]:
     return (("reader", reader.FORMAT), ("told_by", reader.TOLD_BY), *seen, *reader.TAKEN)
 
 
-def _noted(reader: _Told, drives: tuple[Drive, ...], *seen: Note) -> tuple[Drive, ...]:
+def _noted(reader: Told, drives: tuple[Drive, ...], *seen: Note) -> tuple[Drive, ...]:
     notes = _notes_of(reader, *seen)
     return tuple(replace(d, notes=(*notes, *d.notes)) for d in drives)
 
 
 @contextmanager
-def _noting(reader: _Told, *seen: Note) -> Iterator[None]:
+def _noting(reader: Told, *seen: Note) -> Iterator[None]:
     """A refusal within says which reader refused, and what it had seen."""
     try:
         yield

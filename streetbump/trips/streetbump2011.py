@@ -12,6 +12,8 @@ and two mounts one after the other are one phone that was moved.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from streetbump.geo import distance_m
@@ -21,7 +23,8 @@ from streetbump.trips.drive import Drive, Rows, from_rows
 from streetbump.trips.notes import Note
 from streetbump.trips.options import ReadOptions
 from streetbump.trips.refusal import Refusal
-from streetbump.trips.table import Columns, Layout, letters, read_columns
+from streetbump.trips.streams import bare, only
+from streetbump.trips.table import Columns, Layout, read_columns
 from streetbump.trips.text import Text
 
 FORMAT = "streetbump-2011"
@@ -59,7 +62,7 @@ _OPTIONAL = ("bearing", "speed", "gpsaccuracy")
 
 def recognise(layout: Layout) -> bool:
     """Whether the record's nine needed columns are there, in any order and case."""
-    return {_bare(name) for name in layout.names} >= set(_NEEDED)
+    return {bare(name) for name in layout.names} >= set(_NEEDED)
 
 
 def read(
@@ -70,7 +73,7 @@ def read(
     options: ReadOptions,
 ) -> tuple[Drive, ...]:
     """The drives in a record: one per phone and stretch without a gap of ten minutes."""
-    at = {c: layout.find(lambda n, c=c: _bare(n) == c)  # type: ignore[misc]
+    at = {c: layout.find(lambda n, c=c: bare(n) == c)  # type: ignore[misc]
           for c in (*_NEEDED, *_OPTIONAL)}  # fmt: skip
     wanted = [i for i in at.values() if i is not None]
     columns = read_columns(text, layout, numbers=wanted)
@@ -81,7 +84,7 @@ def read(
     said = _warnings(count, doubled, unread, columns)
     return tuple(  # a loop over trips
         from_rows(
-            _only(rows, trips == k, said),
+            replace(only(rows, trips == k), rows=int((trips == k).sum()), warnings=said),
             format=FORMAT,
             part="" if count == 1 else str(k + 1),
             gravity=Gravity.KEPT,
@@ -93,10 +96,6 @@ def read(
 def _refuse_many(count: int) -> None:
     if count > TRIPS:
         raise Refusal(Reason.ROW_LIMIT, f"{count} trips in one file, more than {TRIPS}: split it")
-
-
-def _bare(name: str) -> str:
-    return letters(name.split("(")[0])
 
 
 def _warnings(count: int, doubled: int, unread: int, columns: Columns) -> tuple[str, ...]:
@@ -138,18 +137,6 @@ def _sorted(columns: Columns, at: dict[str, int | None]) -> tuple[Rows, Floats, 
     )  # fmt: skip
     turning = np.column_stack((data[:, 6] - data[:, 9], data[:, 7], data[:, 8]))
     return rows, turning, int(np.count_nonzero(same)), unread
-
-
-def _only(rows: Rows, keep: Bools, said: tuple[str, ...]) -> Rows:
-    def cut(column: Floats | None) -> Floats | None:
-        return None if column is None else column[keep]
-
-    x, y, z = (a[keep] for a in rows.acc_ms2 or ())
-    stamps = Stamps(rows.stamps.t_us[keep], rows.stamps.known[keep], rows.stamps.basis)
-    return Rows(
-        stamps, (x, y, z), cut(rows.lat_deg), cut(rows.lon_deg), cut(rows.speed_ms),
-        cut(rows.heading_deg), cut(rows.accuracy_m), int(np.count_nonzero(keep)), 0, said,
-    )  # fmt: skip
 
 
 def _trips(rows: Rows, angles_deg: Floats) -> Ints:

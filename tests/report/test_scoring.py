@@ -128,9 +128,6 @@ def test_calibration_error_in_closed_form() -> None:
     found = scoring.boot_ece(p, right, np.arange(200))
     assert found.value == pytest.approx(0.15, abs=1e-12)
     assert found.lo <= 0.15 <= found.hi
-    heard = scoring.reliability(p, right)
-    assert heard.count.sum() == 200
-    assert heard.observed[[2, 8]] == pytest.approx([0.2, 0.5], abs=1e-12)
 
 
 def test_quantiles_agree_with_numpy() -> None:

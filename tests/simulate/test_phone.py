@@ -23,7 +23,6 @@ from streetbump.simulate.phone import (
     random_phone,
     record,
     through_spring,
-    transmissibility,
 )
 
 HZ = 500.0
@@ -186,6 +185,17 @@ def test_a_jolt_keeps_its_time_and_area():
         jolt = samples.acc_ms2[:, 2] - STANDARD_GRAVITY_MS2
         assert jolt.sum() / rate == pytest.approx(0.6, abs=0.06)
         assert (jolt @ samples.t_s) / jolt.sum() == pytest.approx(5.1, abs=0.015)
+
+
+def transmissibility(frequency_hz, *, natural_hz, damping):
+    """Acceleration of a mass on a spring and a damper over that of its base.
+
+    ``√((1 + (2ζr)²) / ((1 - r²)² + (2ζr)²))`` with r the ratio of the frequencies (Rao 2011,
+    "Mechanical Vibrations", section 3.6): 1 at rest, a peak near r = 1, softening above r = √2.
+    """
+    r = frequency_hz / natural_hz
+    rub = (2 * damping * r) ** 2
+    return np.sqrt((1 + rub) / ((1 - r**2) ** 2 + rub))
 
 
 @pytest.mark.parametrize("name", [n for n, m in MOUNTS.items() if any(m.hz) and not m.sways])

@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = PlaceFacts(
     place_id="a1", episode=1, state=PlaceState.FLAGGED, lat_deg=42.36, lon_deg=-71.05,
     pos_err_m=2.5, headings_deg=(358.0, 182.0), jolt_class=JoltClass.POTHOLE, class_p=0.9,
-    severity=6.0, severity_lo=5.0, severity_hi=7.0, hit_rate=0.7, hits=12, passes=18,
+    severity=6.0, hit_rate=0.7, hits=12, passes=18,
     n_devices=4, n_days=3, first_day="2026-02-01", last_day="2026-02-09", priority=4.0,
     synthetic=False,
 )  # fmt: skip

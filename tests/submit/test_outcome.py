@@ -156,7 +156,7 @@ def listed(request_id: str | None, **changes: object) -> CityRequest:
     fields = {
         "request_id": request_id, "token": None, "status": "open", "service_code": "POTHOLE",
         "service_name": "Pothole", "description": "", "lat_deg": 42.36, "lon_deg": -71.05,
-        "requested_utc": None, "updated_utc": None, "status_notes": "", **changes,
+        "requested_utc": None, "status_notes": "", **changes,
     }  # fmt: skip
     return CityRequest(**fields)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ import pytest
 
 from streetbump.errors import ConfigError, InputError, UsageError
 from streetbump.submit.reading import read_requests, read_services
-from streetbump.submit.sandbox import Faults, Sandbox, read_faults
+from streetbump.submit.sandbox import Faults, Sandbox, read_setup
 
 FORM = {"service_code": "POTHOLE", "lat": "42.5", "long": "-71.25", "description": "a <b> & ö\x0b"}
 
@@ -154,9 +154,10 @@ def test_silent_city_can_be_stopped() -> None:
 def test_faults_file() -> None:
     """The same switches as TOML; unknown ones are refused by name."""
     text = 'fault = "429"\ntimes = 3\nretry_after_s = 9\n'
-    assert read_faults(text, where="f") == Faults(fault="429", times=3, retry_after_s=9)
+    (rule,) = read_setup(text, where="f").faults
+    assert rule == Faults(fault="429", times=3, retry_after_s=9)
     with pytest.raises(ConfigError, match="fault"):
-        read_faults('fault = "fire"', where="f.toml")
+        read_setup('fault = "fire"', where="f.toml")
 
 
 def test_unknown_fault_names_the_known(sandbox: Sandbox) -> None:

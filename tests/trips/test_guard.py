@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streetbump.commands import contents_of, trip_files
+from streetbump.commands.inputs import contents_of, trip_files
 from streetbump.model import Reason, Rejected, Trip
 from streetbump.trips import bundle
 from streetbump.trips.bundle import open_bundle, packed, unzipped

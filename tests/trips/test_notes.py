@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streetbump.commands import trip_files
+from streetbump.commands.inputs import trip_files
 from streetbump.model import Rejected
 from streetbump.trips import ReadOptions, explained, read
 from streetbump.trips.bundle import packed

@@ -11,7 +11,7 @@ import pytest
 
 from streetbump.config import shipped_settings
 from streetbump.model import Reason, Rejected, Trip
-from streetbump.pipeline import detect_trip
+from streetbump.pipeline.intake import detect_trip
 from streetbump.trips.door import admit
 
 from .cases import (

@@ -11,69 +11,45 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from streetbump.errors import UsageError
-from streetbump.simulate.writers.rows import About, Recording
+from streetbump.simulate.trip import SimulatedTrip
+from streetbump.simulate.writers.rows import About
 
 __all__ = ["ENDING", "RUNS_ON", "WRITERS", "About", "write"]
 
-WRITERS: dict[str, str] = {
-    "plain-csv": "streetbump.simulate.writers.plain_csv",
-    "jsonl": "streetbump.simulate.writers.jsonl",
-    "parquet": "streetbump.simulate.writers.parquet",
-    "physics-toolbox": "streetbump.simulate.writers.physics_toolbox",
-    "physics-toolbox-comma": "streetbump.simulate.writers.physics_toolbox_comma",
-    "androsensor": "streetbump.simulate.writers.androsensor",
-    "sensor-logger": "streetbump.simulate.writers.sensor_logger",
-    "phyphox": "streetbump.simulate.writers.phyphox",
-    "sensorlog-ios": "streetbump.simulate.writers.sensorlog_ios",
-    "ios-sensor-data": "streetbump.simulate.writers.ios_sensor_data",
+_ANDROID, _IOS = frozenset(("android",)), frozenset(("ios",))
+_LOGGERS: dict[str, tuple[str, frozenset[str]]] = {
+    "plain-csv": ("csv", _ANDROID | _IOS),
+    "jsonl": ("jsonl", _ANDROID | _IOS),
+    "parquet": ("parquet", _ANDROID | _IOS),
+    "physics-toolbox": ("csv", _ANDROID),  # its sign on iOS is not known
+    "physics-toolbox-comma": ("csv", _ANDROID),
+    "androsensor": ("csv", _ANDROID),
+    "sensor-logger": ("zip", _ANDROID | _IOS),
+    "phyphox": ("zip", _ANDROID | _IOS),
+    "sensorlog-ios": ("csv", _IOS),
+    "ios-sensor-data": ("csv", _IOS),
 }
+WRITERS = {name: f"{__name__}.{name.replace('-', '_')}" for name in _LOGGERS}
 """Logger → module, imported on first use."""
-
-ENDING: dict[str, str] = {
-    "plain-csv": "csv",
-    "jsonl": "jsonl",
-    "parquet": "parquet",
-    "physics-toolbox": "csv",
-    "physics-toolbox-comma": "csv",
-    "androsensor": "csv",
-    "sensor-logger": "zip",
-    "phyphox": "zip",
-    "sensorlog-ios": "csv",
-    "ios-sensor-data": "csv",
-}
+ENDING = {name: ending for name, (ending, _) in _LOGGERS.items()}
 """Logger → ending of its files' names, without the point."""
-
-_BOTH = frozenset(("android", "ios"))
-RUNS_ON: dict[str, frozenset[str]] = {
-    "plain-csv": _BOTH,
-    "jsonl": _BOTH,
-    "parquet": _BOTH,
-    "physics-toolbox": frozenset(("android",)),
-    "physics-toolbox-comma": frozenset(("android",)),
-    "androsensor": frozenset(("android",)),
-    "sensor-logger": _BOTH,
-    "phyphox": _BOTH,
-    "sensorlog-ios": frozenset(("ios",)),
-    "ios-sensor-data": frozenset(("ios",)),
-}
-"""Logger → platforms that a file of this kind comes from (the sign of Physics Toolbox on iOS is
-not known, so only its Android files are written)."""
+RUNS_ON = {name: platforms for name, (_, platforms) in _LOGGERS.items()}
+"""Logger → platforms that a file of this kind comes from."""
 
 
 class Writer(Protocol):
     """What a logger's module offers."""
 
-    def write(self, trip: Recording, *, about: About) -> bytes:
+    def write(self, trip: SimulatedTrip, *, about: About) -> bytes:
         """The file of one trip."""
 
 
-def write(trip: Recording, *, about: About, logger: str) -> bytes:
+def write(trip: SimulatedTrip, *, about: About, logger: str) -> bytes:
     """The file that `logger` would have written on this trip; the same trip gives the same bytes.
 
     Parameters
     ----------
     trip : SimulatedTrip
-        Or anything with its samples and fixes.
     about : About
     logger : str
         One of ``WRITERS``.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.writers.rows import (
     About,
-    Recording,
     held,
     joined,
     known,
@@ -40,7 +40,7 @@ SATELLITES = "14 / 19"
 """Used and seen, the same all the way. Chosen by us."""
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The export of a trip: m/s², Android sign, ms since the start beside the local clock.
 
     >>> from streetbump.simulate.writers.rows import standing

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from streetbump.model import STANDARD_GRAVITY_MS2
-from streetbump.simulate.writers.rows import About, Recording, joined, known, stamps_us, texts
+from streetbump.simulate.trip import SimulatedTrip
+from streetbump.simulate.writers.rows import About, joined, known, stamps_us, texts
 from streetbump.trips.table import SYNTHETIC_COLUMN
 
 MOTION = (
@@ -34,7 +35,7 @@ PLACES = (
 HEADER = ",".join((*MOTION, *PLACES))
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The export of a trip: seconds since 1970 UTC, rows by time.
 
     >>> from streetbump.simulate.writers.rows import standing

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 
-from streetbump.simulate.writers.rows import (
-    About,
-    Recording,
-    joined,
-    known,
-    merged,
-    picked,
-    texts,
-)
+from streetbump.simulate.trip import SimulatedTrip
+from streetbump.simulate.writers.rows import About, joined, known, merged, picked, texts
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The JSON lines of a trip; a key that has no value is left out.
 
     >>> from streetbump.simulate.writers.rows import standing

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streetbump.model import Floats, Ints
-from streetbump.simulate.writers.rows import About, Recording, merged
+from streetbump.simulate.trip import SimulatedTrip
+from streetbump.simulate.writers.rows import About, merged
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The Parquet file of a trip; an empty cell is null.
 
     >>> from streetbump.simulate.writers.rows import standing

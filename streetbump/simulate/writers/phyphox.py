@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from streetbump.model import STANDARD_GRAVITY_MS2, Floats
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.writers.rows import (
     MARKED_NAME,
     About,
-    Recording,
     archive,
     joined,
     local_times,
@@ -38,7 +38,7 @@ VERSION = "1.1.16"
 """Of some version that writes these columns. Chosen by us."""
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The zip of a trip: acceleration with gravity and location, one run without a pause.
 
     >>> import io, zipfile
@@ -94,7 +94,7 @@ def _device(about: About) -> bytes:
     return joined([DEVICE], [f'"{name}","{value}"' for name, value in said.items()])
 
 
-def _time(trip: Recording, about: About) -> bytes:
+def _time(trip: SimulatedTrip, about: About) -> bytes:
     """When the run began and was stopped: after its last sample or fix."""
     both = np.concatenate((trip.t_s, trip.fixes.t_s, (0.0,)))
     at_s = np.array([0.0, float(both.max())])

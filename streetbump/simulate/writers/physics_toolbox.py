@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from streetbump.model import STANDARD_GRAVITY_MS2, Floats
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.writers.rows import (
     About,
-    Recording,
     held,
     joined,
     local_times,
@@ -25,7 +25,7 @@ HEADER = "time;gFx;gFy;gFz;Azimuth;Pitch;Roll;Latitude;Longitude;Speed (m/s);"
 """With g-force, orientation and GPS chosen; the last name ends in the separator, too."""
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The export of a trip, in g, Android sign, on the local clock without its date.
 
     Pitch and roll are those of gravity, as Android's ``getOrientation`` has them; there is no
@@ -50,7 +50,7 @@ def write(trip: Recording, *, about: About) -> bytes:
     return joined([f"{HEADER}{SYNTHETIC_COLUMN};"], [row.replace(".", ",") for row in rows])
 
 
-def clock(trip: Recording, about: About) -> list[str]:
+def clock(trip: SimulatedTrip, about: About) -> list[str]:
     """The app's clock at each sample, ``HH:MM:SS:mmm``.
 
     >>> from streetbump.simulate.writers.rows import standing
@@ -60,7 +60,7 @@ def clock(trip: Recording, about: About) -> list[str]:
     return [f"{t[11:19]}:{t[20:]}" for t in local_times(stamps_us(trip.t_s, about), about)]
 
 
-def places(trip: Recording, template: str) -> list[str]:
+def places(trip: SimulatedTrip, template: str) -> list[str]:
     """Latitude, longitude and speed in each sample's row, zeros before the first fix.
 
     >>> from streetbump.simulate.writers.rows import standing

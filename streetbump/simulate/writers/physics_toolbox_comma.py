@@ -7,14 +7,15 @@ Nascimento (São Paulo, 2018): ``time,gFx,gFy,gFz,Latitude,Longitude,Speed (m/s)
 from __future__ import annotations
 
 from streetbump.model import STANDARD_GRAVITY_MS2
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.writers.physics_toolbox import clock, places
-from streetbump.simulate.writers.rows import About, Recording, joined, texts
+from streetbump.simulate.writers.rows import About, joined, texts
 from streetbump.trips.table import SYNTHETIC_COLUMN
 
 HEADER = "time,gFx,gFy,gFz,Latitude,Longitude,Speed (m/s),"
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The export of a trip, in g, Android sign, on the local clock without its date.
 
     >>> from streetbump.simulate.writers.rows import standing

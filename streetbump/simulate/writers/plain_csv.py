@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from streetbump.simulate.writers.rows import (
-    About,
-    Recording,
-    joined,
-    known,
-    merged,
-    picked,
-    texts,
-)
+from streetbump.simulate.trip import SimulatedTrip
+from streetbump.simulate.writers.rows import About, joined, known, merged, picked, texts
 
 HEADER = "t,ax,ay,az,lat,lon,speed,heading,accuracy"
 """Columns of the plain CSV."""
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The plain CSV of a trip: a fix has the row of a sample of the same ms, or its own.
 
     >>> from streetbump.simulate.writers.rows import standing

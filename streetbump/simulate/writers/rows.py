@@ -7,66 +7,20 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from streetbump.model import Floats, Ints
+from streetbump.simulate.gps import Fixes
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.trips.table import SYNTHETIC_COLUMN
 
 MARKED_NAME = SYNTHETIC_COLUMN + " "
 """What the name of a phone begins with in archives that hold one."""
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip can hold: the same trip gives the same bytes."""
-
-
-class FixColumns(Protocol):
-    """The fixes that a logger was given, each column (m,); NaN where the phone did not say."""
-
-    @property
-    def t_s(self) -> Floats:
-        """When the phone wrote the fix, s on the clock of the samples; not decreasing."""
-
-    @property
-    def lat_deg(self) -> Floats:
-        """Latitude, degrees."""
-
-    @property
-    def lon_deg(self) -> Floats:
-        """Longitude, degrees."""
-
-    @property
-    def speed_ms(self) -> Floats:
-        """Speed over ground, m/s."""
-
-    @property
-    def heading_deg(self) -> Floats:
-        """Degrees clockwise from north."""
-
-    @property
-    def accuracy_m(self) -> Floats:
-        """Claimed horizontal accuracy, m."""
-
-
-class Recording(Protocol):
-    """What a logger sees of a simulated trip."""
-
-    @property
-    def t_s(self) -> Floats:
-        """Sample times, (n,), s from the start of the drive; not decreasing."""
-
-    @property
-    def acc_ms2(self) -> Floats:
-        """Acceleration, (n, 3), m/s²: device axes, gravity included, Android sign."""
-
-    @property
-    def gravity_ms2(self) -> Floats:
-        """The phone's own idea of gravity, (n, 3), m/s², Android sign: +9.81 up at rest."""
-
-    @property
-    def fixes(self) -> FixColumns:
-        """What the receiver said."""
 
 
 @dataclass(frozen=True)
@@ -108,38 +62,18 @@ class Merged:
     fix: Ints
 
 
-@dataclass(frozen=True, eq=False)
-class _Made:
-    """The smallest thing that is a :class:`Recording`, and its fixes."""
-
-    t_s: Floats
-    acc_ms2: Floats
-    gravity_ms2: Floats
-    fixes: FixColumns
-
-
-@dataclass(frozen=True, eq=False)
-class _MadeFixes:
-    t_s: Floats
-    lat_deg: Floats
-    lon_deg: Floats
-    speed_ms: Floats
-    heading_deg: Floats
-    accuracy_m: Floats
-
-
-def standing() -> Recording:
+def standing() -> SimulatedTrip:
     """The trip of the examples: two samples 20 ms apart, face up at rest, a fix with the second.
 
     >>> standing().acc_ms2.tolist()
     [[0.0, 0.0, 9.81], [0.0, 0.0, 9.83]]
     """
     columns = (0.02, 12.0, -150.0, 0.0, np.nan, 5.0)
-    return _Made(
+    return SimulatedTrip(
         np.array([0.0, 0.02]),
         np.array([[0.0, 0.0, 9.81], [0.0, 0.0, 9.83]]),
         np.array([[0.0, 0.0, 9.80665]] * 2),
-        _MadeFixes(*(np.array([value]) for value in columns)),
+        Fixes(*(np.array([value]) for value in columns)),
     )
 
 
@@ -153,7 +87,7 @@ def stamps_us(t_s: Floats, about: About, *, step_us: int = 1) -> Ints:
     return np.asarray((us + step_us // 2) // step_us * step_us, dtype=np.int64)
 
 
-def merged(trip: Recording, about: About, *, step_us: int) -> Merged:
+def merged(trip: SimulatedTrip, about: About, *, step_us: int) -> Merged:
     """Samples and fixes as rows by time, on a grid of `step_us`.
 
     A fix goes onto the first sample of the same time, and has a row of its own otherwise.
@@ -178,7 +112,7 @@ def merged(trip: Recording, about: About, *, step_us: int) -> Merged:
     return Merged(all_us[order], sample[order], fix[order])
 
 
-def held(trip: Recording) -> Ints:
+def held(trip: SimulatedTrip) -> Ints:
     """Number of the last fix at or before each sample, (n,); -1 before the first.
 
     >>> held(standing()).tolist()

@@ -16,10 +16,10 @@ import uuid
 import numpy as np
 
 from streetbump.model import Floats
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.writers.rows import (
     MARKED_NAME,
     About,
-    Recording,
     archive,
     joined,
     known,
@@ -44,7 +44,7 @@ BEARING_ACCURACY_DEG, SPEED_ACCURACY_MS = 5.0, 0.5
 """What the phone claims besides, the same all the way. Chosen by us."""
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The zip of a trip: ns since 1970 UTC beside seconds from the tap, at the drive's time 0.
 
     >>> import zipfile
@@ -76,7 +76,7 @@ def _axes(t_s: Floats, values: Floats, about: About) -> bytes:
     return joined([f"{AXES},{SYNTHETIC_COLUMN}"], rows)
 
 
-def _location(trip: Recording, about: About) -> bytes:
+def _location(trip: SimulatedTrip, about: About) -> bytes:
     fixes = trip.fixes
     said = np.isfinite(fixes.heading_deg), np.isfinite(fixes.speed_ms)
     rows = texts(
@@ -94,7 +94,7 @@ def _location(trip: Recording, about: About) -> bytes:
     return joined([f"{LOCATION},{SYNTHETIC_COLUMN}"], rows)
 
 
-def _metadata(trip: Recording, about: About, sensors: tuple[str, ...]) -> bytes:
+def _metadata(trip: SimulatedTrip, about: About, sensors: tuple[str, ...]) -> bytes:
     tap_us = stamps_us(np.zeros(1), about)
     local = local_times(tap_us, about)[0][:19].replace("T", "_").replace(":", "-")
     step_ms = round(float(np.median(np.diff(trip.t_s))) * 1000) if trip.t_s.size > 1 else 0

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from streetbump.model import STANDARD_GRAVITY_MS2
+from streetbump.simulate.trip import SimulatedTrip
 from streetbump.simulate.writers.rows import (
     About,
-    Recording,
     held,
     joined,
     known,
@@ -55,7 +55,7 @@ COURSE_ACCURACY_DEG, SPEED_ACCURACY_MS = 5.0, 0.5
 """What the phone claims besides, the same all the way. Chosen by us."""
 
 
-def write(trip: Recording, *, about: About) -> bytes:
+def write(trip: SimulatedTrip, *, about: About) -> bytes:
     """The export of a trip; position cells are empty before the first fix, -1 is unknown.
 
     >>> from streetbump.simulate.writers.rows import standing
@@ -94,7 +94,7 @@ def write(trip: Recording, *, about: About) -> bytes:
     return joined([f"{HEADER},{SYNTHETIC_COLUMN}"], rows)
 
 
-def _logging_times(trip: Recording, about: About) -> list[str]:
+def _logging_times(trip: SimulatedTrip, about: About) -> list[str]:
     t_us = stamps_us(trip.t_s, about)
     minutes, which = np.unique(t_us // 60_000_000, return_inverse=True)
     offsets = [offset_text(m * 60_000_000, about) for m in minutes.tolist()]

@@ -16,7 +16,7 @@ only; it listens on 127.0.0.1 and nowhere else.
     page, openapi    what it shows of itself
 """
 
-from streetbump.submit.sandbox.city import City, Closing, Filling, Setup, read_faults, read_setup
+from streetbump.submit.sandbox.city import City, Closing, Filling, Setup, read_setup
 from streetbump.submit.sandbox.clock import ClockChange
 from streetbump.submit.sandbox.dialect import LIKE, Attribute, Dialect
 from streetbump.submit.sandbox.faults import DEADLOCKS, TROUBLES, FaultName, Faults
@@ -24,5 +24,5 @@ from streetbump.submit.sandbox.server import HOST, PORT, Sandbox
 
 __all__ = [
     "DEADLOCKS", "HOST", "LIKE", "PORT", "TROUBLES", "Attribute", "City", "ClockChange", "Closing",
-    "Dialect", "FaultName", "Faults", "Filling", "Sandbox", "Setup", "read_faults", "read_setup",
+    "Dialect", "FaultName", "Faults", "Filling", "Sandbox", "Setup", "read_setup",
 ]  # fmt: skip

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from streetbump.geo import distance_m
+from streetbump.model import utc_text
 from streetbump.submit.sandbox import answers
 from streetbump.submit.sandbox.answers import Answer, Records, Refusal, Reply, shown, typed_id
-from streetbump.submit.sandbox.clock import stamp
 from streetbump.submit.sandbox.dialect import Attribute, Dialect
 from streetbump.submit.sandbox.faults import CallKind
 from streetbump.submit.sandbox.ledger import Ledger, Row
@@ -196,7 +196,7 @@ def _listing(call: Call, books: Books) -> Reply:
 
 def _in_sight(held: Sequence[Row], books: Books) -> list[Row]:
     """What lists may show by now."""
-    now = stamp(books.now)
+    now = utc_text(books.now)
     return [
         row for row in held
         if _is_there(row, books) and row.get("listed_from", "") <= now
@@ -216,7 +216,7 @@ def _has_id(row: Row, now: str) -> bool:
 
 def _row_shown(row: Row, books: Books, *, extended: bool = False) -> Row:
     seen = shown(row, books.dialect, extended=extended)
-    if _has_id(row, stamp(books.now)):
+    if _has_id(row, utc_text(books.now)):
         return seen
     unnamed = {k: v for k, v in seen.items() if k not in answers.ID_FIELDS}
     return {"token": token_of(row), **unnamed}
@@ -313,7 +313,7 @@ def _whole(text: str, default: int) -> int:
 
 
 def _one(call: Call, books: Books) -> Reply:
-    row, now = books.ledger.get(call.name), stamp(books.now)
+    row, now = books.ledger.get(call.name), utc_text(books.now)
     if row is None or not _is_there(row, books) or not _has_id(row, now):
         raise Refusal(404, "service_request_id was not found")
     if row.get("listed_from", "") > now and not books.dialect.readable_at_once:
@@ -328,7 +328,7 @@ def _extended(query: Mapping[str, str], dialect: Dialect) -> bool:
 
 def _token(call: Call, books: Books) -> Reply:
     # Every request answers to T-ID, so that a reply lost on its way can be practised on, too.
-    row, now = books.ledger.get(call.name.removeprefix("T-")), stamp(books.now)
+    row, now = books.ledger.get(call.name.removeprefix("T-")), utc_text(books.now)
     if row is None or token_of(row) != call.name or not _is_there(row, books):
         raise Refusal(404, "token was not found")
     if _has_id(row, now):
@@ -540,7 +540,7 @@ def new_row(
     now: datetime, dialect: Dialect, *, code: str, place: tuple[float, float] | None
 ) -> Row:
     """A request that has just come in, without its words; `place` is latitude and longitude."""
-    at, wait = stamp(now), dialect.listed_after_s
+    at, wait = utc_text(now), dialect.listed_after_s
     lat, lon = place or (None, None)
     row = {
         "status": "open",
@@ -561,7 +561,7 @@ def new_row(
 
 
 def _later(now: datetime, seconds: float) -> str:
-    return stamp(now + timedelta(seconds=seconds))
+    return utc_text(now + timedelta(seconds=seconds))
 
 
 def id_pattern(dialect: Dialect) -> str:

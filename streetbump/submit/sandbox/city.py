@@ -18,10 +18,11 @@ from msgspec import Meta
 
 from streetbump.config import convert, decode_toml
 from streetbump.errors import ConfigError
+from streetbump.model import utc_text
 from streetbump.submit.sandbox import answers, calls
 from streetbump.submit.sandbox.answers import Answer, Records, Refusal
 from streetbump.submit.sandbox.calls import Books, Call
-from streetbump.submit.sandbox.clock import Clock, ClockChange, stamp
+from streetbump.submit.sandbox.clock import Clock, ClockChange
 from streetbump.submit.sandbox.dialect import LIKE, Dialect
 from streetbump.submit.sandbox.faults import TROUBLES, CallKind, Faults, Mishaps, Scene, switches
 from streetbump.submit.sandbox.ledger import Ledger, Row
@@ -54,15 +55,6 @@ def read_setup(text: str, *, where: str) -> Setup:
         rules = (convert(value, Faults, where=where), *rules)
     setup = convert(parts, Setup, where=where)
     return msgspec.structs.replace(setup, dialect=dialect, faults=rules)
-
-
-def read_faults(text: str, *, where: str) -> Faults:
-    """The one fault in a TOML text.
-
-    >>> read_faults('fault = "429"', where="faults.toml").fault
-    '429'
-    """
-    return decode_toml(text, Faults, where=where)
 
 
 def dialect_of(switches: Any, *, where: str, strict: bool = True) -> Dialect:
@@ -208,11 +200,13 @@ class City:
         return self._update(request_id, status="open", status_notes="Reopened.", parent_id="")
 
     def _update(self, request_id: str, **values: Any) -> bool:
-        return self._ledger.change(request_id, **values, updated_datetime=stamp(self.clock.now()))
+        return self._ledger.change(
+            request_id, **values, updated_datetime=utc_text(self.clock.now())
+        )
 
     def publish_request(self, request_id: str) -> bool:
         """End a request's moderation: from now on lists show it."""
-        return self._ledger.change(request_id, listed_from=stamp(self.clock.now()))
+        return self._ledger.change(request_id, listed_from=utc_text(self.clock.now()))
 
     def poison_request(self, request_id: str) -> bool:
         """Make a request one that kills the lists it stands in, as `poison` says how."""
@@ -297,7 +291,7 @@ class City:
         """Write a call down."""
         with self._lock:
             self._logged += 1
-            self._log.append({"call": self._logged, "at": stamp(self.clock.now()), **entry})
+            self._log.append({"call": self._logged, "at": utc_text(self.clock.now()), **entry})
 
 
 def utc_now() -> datetime:

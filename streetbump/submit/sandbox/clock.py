@@ -34,8 +34,8 @@ class Clock:
 
     >>> clock = Clock(lambda: datetime(2026, 3, 1, tzinfo=UTC))
     >>> clock.change(ClockChange(advance_s=3600))
-    >>> stamp(clock.now())
-    '2026-03-01T01:00:00Z'
+    >>> clock.now().isoformat()
+    '2026-03-01T01:00:00+00:00'
     """
 
     def __init__(self, source: Callable[[], datetime]) -> None:
@@ -67,8 +67,3 @@ class Clock:
         """Go with its source again."""
         with self._lock:
             self._ahead, self._stands = timedelta(), None
-
-
-def stamp(when: datetime) -> str:
-    """A time as GeoReport writes it: whole seconds, UTC."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -14,10 +14,11 @@ import msgspec
 from msgspec import Meta
 
 from streetbump.errors import ConfigError
+from streetbump.model import utc_text
 from streetbump.submit.sandbox.answers import Refusal
 from streetbump.submit.sandbox.calls import NOT_FOUND
 from streetbump.submit.sandbox.city import Closing, Filling, dialect_of
-from streetbump.submit.sandbox.clock import ClockChange, stamp
+from streetbump.submit.sandbox.clock import ClockChange
 from streetbump.submit.sandbox.dialect import Dialect
 from streetbump.submit.sandbox.faults import FaultName, Faults
 from streetbump.submit.sandbox.tls import CertificateKind
@@ -62,42 +63,17 @@ class Control:
 
     meaning: str
     takes: Any = Nothing
-    does: Callable[[Sandbox, Any], Done] | None = None
+    does: Callable[[Sandbox, Any], Done | None] | None = None
     whose: Callable[[Sandbox, str, Any], bool] | None = None
 
 
-def _faults(city: Sandbox, given: Any) -> Done:
-    city.set_faults(given)
-    return {"done": True}
-
-
-def _dialect(city: Sandbox, given: Dialect) -> Done:
+def _dialect(city: Sandbox, given: Dialect) -> None:
     city.dialect = given
-    return {"done": True}
-
-
-def _seed(city: Sandbox, given: Seed) -> Done:
-    city.set_seed(given.seed)
-    return {"done": True}
 
 
 def _clock(city: Sandbox, given: ClockChange) -> Done:
     city.clock.change(given)
-    return {"now": stamp(city.clock.now())}
-
-
-def _fill(city: Sandbox, given: Filling) -> Done:
-    return {"made": city.fill(given)}
-
-
-def _reset(city: Sandbox, given: Nothing) -> Done:
-    city.reset()
-    return {"done": True}
-
-
-def _away(city: Sandbox, given: Away) -> Done:
-    city.shut_door(given.seconds)
-    return {"done": True}
+    return {"now": utc_text(city.clock.now())}
 
 
 def _tls(city: Sandbox, given: Door) -> Done:
@@ -107,17 +83,19 @@ def _tls(city: Sandbox, given: Door) -> Done:
 
 CONTROLS: dict[str, Control] = {
     "faults": Control("switches what goes wrong: one rule, or a list of rules",
-                      Faults | tuple[Faults, ...], _faults),
+                      Faults | tuple[Faults, ...], lambda city, given: city.set_faults(given)),
     "dialect": Control("switches how it speaks: `like`, and what is other than there",
                        Dialect, _dialect),
     "clock": Control("sets the city's clock, moves it on, stops it", ClockChange, _clock),
-    "seed": Control("begins its chances anew", Seed, _seed),
-    "fill": Control("makes requests of other people", Filling, _fill),
-    "away": Control("shuts the door: connections are refused, then it is back", Away, _away),
+    "seed": Control("begins its chances anew", Seed, lambda city, given: city.set_seed(given.seed)),
+    "fill": Control("makes requests of other people", Filling,
+                    lambda city, given: {"made": city.fill(given)}),
+    "away": Control("shuts the door: connections are refused, then it is back", Away,
+                    lambda city, given: city.shut_door(given.seconds)),
     "tls": Control("opens a second door, over TLS that must be refused; gives its address",
                    Door, _tls),
     "reset": Control("forgets requests, calls, faults, dialect and time; ids are not given again",
-                     Nothing, _reset),
+                     Nothing, lambda city, _: city.reset()),
     "close": Control("says *closed*, as cities do, whether repaired or not", Closing,
                      whose=lambda city, i, how: city.close_request(i, how)),
     "reopen": Control("says *open* again", whose=lambda city, i, _: city.reopen_request(i)),
@@ -133,7 +111,7 @@ LOOKS: dict[str, tuple[str, Callable[[Sandbox], Any]]] = {
     "ledger": ("every request it holds, in order of arrival", lambda city: city.ledger()),
     "calls": ("the last 10,000 calls it heard: address, fault, whether a key came with it",
               lambda city: city.calls()),
-    "clock": ("its time", lambda city: {"now": stamp(city.clock.now())}),
+    "clock": ("its time", lambda city: {"now": utc_text(city.clock.now())}),
     "faults": ("the rules in force", lambda city: msgspec.to_builtins(city.faults())),
     "dialect": ("the switches", lambda city: msgspec.to_builtins(city.dialect)),
 }  # fmt: skip
@@ -155,7 +133,7 @@ def control(city: Sandbox, path: str, body: bytes) -> Done:
         raise Refusal(404, NOT_FOUND)
     given = _read(what, found.takes, body)
     if found.does is not None:
-        return found.does(city, given)
+        return found.does(city, given) or {"done": True}
     if found.whose is None or not found.whose(city, request_id, given):
         raise Refusal(404, "there is no such request")
     return {"done": True}

@@ -8,7 +8,7 @@ from datetime import datetime
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from streetbump.submit.sandbox.clock import stamp
+from streetbump.model import utc_text
 from streetbump.submit.sandbox.ledger import Row
 
 SHOWN = 200
@@ -51,7 +51,7 @@ def render(
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         f"<style>{_STYLE}</style><h1>The practice city</h1>"
         f"<p>{len(rows)} requests, {open_now} open{cut}. Nobody comes, this is practice.<br>"
-        f"Its clock says {stamp(now)}. Goes wrong: {wrong}. Switched: {other}.</p>"
+        f"Its clock says {utc_text(now)}. Goes wrong: {wrong}. Switched: {other}.</p>"
         + (table if rows else "<p>No requests yet.</p>")
         + "</html>"
     )

@@ -16,7 +16,6 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler
-from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import SplitResult, parse_qs, unquote, urlencode, urlsplit
 
@@ -95,9 +94,7 @@ class Sandbox(City):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> Self:

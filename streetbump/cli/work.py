@@ -1,0 +1,97 @@
+"""An open store, and a pool of processes where there is much to do: what commands work with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streetbump.cli.words import Output, Words
+
+if TYPE_CHECKING:
+    from streetbump.commands.session import Session
+    from streetbump.config import Settings
+    from streetbump.executors import Executor
+    from streetbump.pipeline import Progress
+    from streetbump.stores import Store
+
+MANY_FILES = 24
+"""From here on a pool of processes pays for its start."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the options of every command say: which store, which settings, what goes out where."""
+
+    url: str
+    settings_path: Path | None
+    out: Output
+    words: Words
+
+    def settings(self) -> Settings:
+        """The settings that were named, else the shipped ones."""
+        from streetbump.commands.inputs import used_settings
+
+        return used_settings(self.settings_path)
+
+    def store(self) -> Store:
+        """The store, which must be there already: for commands that only look."""
+        from streetbump.commands.session import existing_store
+
+        return existing_store(self.url)
+
+    @contextmanager
+    def session(
+        self, *, cities: Sequence[str] = (), width: int = 1, strangers: bool = False
+    ) -> Iterator[Session]:
+        """An open store with its generation, desks and executor; closed at the end.
+
+        Uploads of `strangers` are read in a child process under limits.
+        """
+        from streetbump import runtime
+        from streetbump.commands.inputs import load_settings
+        from streetbump.commands.session import open_session
+        from streetbump.executors import Limited
+        from streetbump.observe import log, silent
+        from streetbump.pipeline.intake import warm_up
+
+        settings = load_settings(self.settings_path)
+        with ExitStack() as stack:
+            desks = runtime.open_desks(cities, environ=os.environ, stack=stack)
+            limited = strangers and sys.platform == "linux"
+            executor = Limited(warm=warm_up) if limited else pool(width)
+            session = open_session(
+                self.url,
+                settings=settings,
+                desks=desks,
+                executor=stack.enter_context(executor),
+                observe=log if self.words.verbose else silent,
+            )
+            stack.enter_context(session.store)
+            yield session
+
+
+def width_for(files: int) -> int:
+    """How many processes should share the work on so many files."""
+    return (os.cpu_count() or 1) if files > MANY_FILES else 1
+
+
+@contextmanager
+def pool(width: int) -> Iterator[Executor]:
+    """A pool of so many processes; for one, this process."""
+    from streetbump.executors import Processes, Serial
+
+    if width == 1:
+        yield Serial()
+        return
+    with Processes(width) as processes:
+        yield processes
+
+
+def steps(tell: Callable[[str], None]) -> Callable[[Progress], None]:
+    """Tells of each step what was done."""
+    return lambda progress: tell(progress.what)
