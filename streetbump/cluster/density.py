@@ -34,7 +34,7 @@ from streetbump.model import Bools, Ints
 NOISE = -1
 KERNEL_BITS = 10
 """A trip at no distance weighs ``2**KERNEL_BITS``. Chosen by us: finer than positions are."""
-WEIGHT_BITS = KERNEL_BITS + 1
+_WEIGHT_BITS = KERNEL_BITS + 1
 BOTH_TRIPS = 2
 BOTH_SHARE = 3
 """Two things are felt on one visit by at least `BOTH_TRIPS` trips, and by one in `BOTH_SHARE` of
@@ -93,7 +93,7 @@ def density_clusters(
 
     Which peak a jolt is nearest to depends on the jolts within ``ROUNDS · (reach + 2 eps)`` of it
     alone, and which cluster a peak is half of on the clusters whose peaks lie within ``3 halves``.
-    Memory and time grow with the number of pairs within reach.
+    Memory and time grow with the number of pairs within reach, each of which is held once.
 
     >>> xyz = np.array([[0, 0, 0], [900, 0, 0], [1800, 0, 0], [90_000, 0, 0]])
     >>> density_clusters(xyz, np.zeros(4, int), np.array([1, 2, 3, 4]), np.zeros(4, int),
@@ -102,17 +102,13 @@ def density_clusters(
     [1, 1, 1, -1]
     """
     n = len(xyz_mm)
-    labels, core = np.full(n, NOISE, np.int64), np.zeros(n, np.bool_)
-    if n == 0:
-        return labels, core
     strips = in_strips(xyz_mm, heading_cdeg, reach_mm=reach_mm)
     jolts = _in_order(strips, trip, t_ns)
     near = list(pairs(strips, max_heading_cdeg=max_heading_cdeg))
     peak_of, free = np.full(n, NOISE, np.int64), np.ones(n, np.bool_)
     for _ in range(ROUNDS):
-        close = [some.where(some.d2 <= eps_mm * eps_mm) for some in near]
-        mass, trips = _mass(close, jolts, eps_mm)
-        peak = free & (trips >= core_trips) & ~_beaten(close, mass, jolts.place)
+        mass, trips = _mass(near, jolts, eps_mm)
+        peak = free & (trips >= core_trips) & ~_beaten(near, mass, jolts.place, eps_mm)
         rows, joined, d2 = _nearest(near, peak, jolts)
         two = _another(rows, joined, d2, jolts, apart_mm, visit_ns)
         rows, joined = rows[~two], joined[~two]
@@ -124,6 +120,7 @@ def density_clusters(
     rows = np.flatnonzero(peak_of != NOISE)
     found = _Members(jolts, rows, peak_of[rows])
     peaks = found.joined(halves_mm, visit_ns, core_trips, max_heading_cdeg)
+    labels, core = np.full(n, NOISE, np.int64), np.zeros(n, np.bool_)
     labels[strips.order[rows]] = strips.order[peaks]
     core[strips.order[rows]] = strips.squared(rows, peaks) <= eps_mm * eps_mm
     return labels, core
@@ -155,51 +152,48 @@ def _in_order(strips: Strips, trip: Ints, t_ns: Ints) -> _Jolts:
     return _Jolts(strips, trip[strips.order], len(keys), t_ns[strips.order], place, at_place)
 
 
-def _mass(close: list[Pairs], jolts: _Jolts, eps_mm: int) -> tuple[Ints, Ints]:
+def _mass(near: list[Pairs], jolts: _Jolts, eps_mm: int) -> tuple[Ints, Ints]:
     """What the trips around each row weigh together, and how many are its neighbours."""
     n = len(jolts.trip)
-    mass, trips = np.full(n, 1 << 2 * KERNEL_BITS), np.ones(n, np.int64)  # with itself
-    for met in _met(close, jolts, eps_mm):
-        nearest = met[np.flatnonzero(np.diff(met >> WEIGHT_BITS, append=-1))]
-        row = (nearest >> WEIGHT_BITS) // jolts.n_trips
-        weight = nearest & ((1 << WEIGHT_BITS) - 1)
-        some = slice(row[0], row[-1] + 1)
-        mass[some] += np.bincount(row - row[0], weights=weight * weight).astype(np.int64)
-        trips[some] += np.bincount(row - row[0])
+    mass, trips = np.full(n, 1 << 2 * KERNEL_BITS), np.ones(n, np.int64)  # with its own
+    for met in filter(len, _met(near, jolts, eps_mm)):
+        nearest = met[np.flatnonzero(np.diff(met >> _WEIGHT_BITS, append=-1))]
+        weight = nearest & ((1 << _WEIGHT_BITS) - 1)
+        row = (nearest >> _WEIGHT_BITS) // jolts.n_trips
+        rows = slice(row[0], row[-1] + 1)
+        mass[rows] += np.bincount(row - row[0], weights=weight * weight).astype(np.int64)
+        trips[rows] += np.bincount(row - row[0])
     return mass, trips
 
 
-def _met(close: list[Pairs], jolts: _Jolts, eps_mm: int) -> Iterator[Ints]:
-    """Row, other trip and weight of neighbours, as one number, sorted: all of some rows at a time.
+def _met(near: list[Pairs], jolts: _Jolts, eps_mm: int) -> Iterator[Ints]:
+    """Row, other trip and weight of all neighbours, one number each, sorted, some rows at a time.
 
-    What is known of a row is all there is as soon as its own block has come, for `b` is after `a`.
+    Pairs come by ever later `a`, and `b` is later still: of the rows up to there all is known.
     """
     waiting = [np.empty(0, np.int64)]
-    for some in close:
-        two = some.where(jolts.trip[some.a] != jolts.trip[some.b])
-        weight = ((eps_mm * eps_mm - two.d2) << KERNEL_BITS) // (eps_mm * eps_mm)
+    for some in near:
+        two = some.where((some.d2 <= eps_mm**2) & (jolts.trip[some.a] != jolts.trip[some.b]))
+        weight = ((eps_mm**2 - two.d2) << KERNEL_BITS) // eps_mm**2
         for row, other in ((two.a, two.b), (two.b, two.a)):
-            waiting.append((row * jolts.n_trips + jolts.trip[other]) << WEIGHT_BITS | weight)
-        if sum(map(len, waiting)) > 2 * len(waiting[0]):  # else it is dear to sort them again
-            met = np.concatenate(waiting)
-            met.sort()
-            known = np.searchsorted(met, ((some.a.max() + 1) * jolts.n_trips) << WEIGHT_BITS)
-            if known:
-                yield met[:known]
+            waiting.append((row * jolts.n_trips + jolts.trip[other]) << _WEIGHT_BITS | weight)
+        if sum(map(len, waiting)) > 2 * len(waiting[0]):  # or what waits is sorted too often
+            met = np.sort(np.concatenate(waiting))
+            later = (some.a.max() + 1) * jolts.n_trips << _WEIGHT_BITS
+            known = np.searchsorted(met, later)
+            yield met[:known]
             waiting = [met[known:]]
-    met = np.concatenate(waiting)
-    if len(met):
-        met.sort()
-        yield met
+    yield np.sort(np.concatenate(waiting))
 
 
-def _beaten(close: list[Pairs], mass: Ints, place: Ints) -> Bools:
-    """Rows that a neighbour outweighs, or equals and comes first."""
+def _beaten(near: list[Pairs], mass: Ints, place: Ints, eps_mm: int) -> Bools:
+    """Rows that a neighbour outweighs, or equals and comes before."""
     beaten = np.zeros(len(mass), np.bool_)
-    for some in close:
-        more = mass[some.a] - mass[some.b]
-        first = (more > 0) | ((more == 0) & (place[some.a] < place[some.b]))
-        beaten[np.where(first, some.b, some.a)] = True
+    for some in near:
+        close = some.where(some.d2 <= eps_mm**2)
+        more = mass[close.a] - mass[close.b]
+        first = (more > 0) | ((more == 0) & (place[close.a] < place[close.b]))
+        beaten[np.where(first, close.b, close.a)] = True
     return beaten
 
 
@@ -210,7 +204,7 @@ def _nearest(near: list[Pairs], is_peak: Bools, jolts: _Jolts) -> tuple[Ints, In
     for some in near:
         to_a, to_b = some.where(is_peak[some.a]), some.where(is_peak[some.b])
         joins += [(to_a.b, to_a.a, to_a.d2), (to_b.a, to_b.b, to_b.d2)]
-    row, peak, d2 = (np.concatenate(column) for column in zip(*joins, strict=True))
+    row, peak, d2 = map(np.concatenate, zip(*joins, strict=True))
     far = np.iinfo(np.int64).max
     least, first = np.full(len(is_peak), far), np.full(len(is_peak), far)
     np.minimum.at(least, row, d2)
@@ -224,16 +218,15 @@ def _another(
     rows: Ints, peak: Ints, d2: Ints, jolts: _Jolts, apart_mm: int, visit_ns: int
 ) -> Bools:
     """Which rows are another thing than what their trip felt nearest to the peak on that visit."""
-    two = np.zeros(len(rows), np.bool_)
-    several = _repeated(peak * jolts.n_trips + jolts.trip[rows])
-    row = rows[several]
-    of = peak[several] * jolts.n_trips + jolts.trip[row]
-    order = np.lexsort((jolts.place[row], d2[several], of))
-    starts = np.flatnonzero(np.diff(of[order], prepend=-1))
+    visits = peak * jolts.n_trips + jolts.trip[rows]
+    several = _repeated(visits)
+    order = several[np.lexsort((jolts.place[rows[several]], d2[several], visits[several]))]
+    starts = np.flatnonzero(np.diff(visits[order], prepend=-1))
     first = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
-    a, b = row[order], row[first]
-    two[several[order]] = (np.abs(jolts.t_ns[a] - jolts.t_ns[b]) <= visit_ns) & (
-        jolts.strips.squared(a, b) >= apart_mm * apart_mm
+    a, b = rows[order], rows[first]
+    two = np.zeros(len(rows), np.bool_)
+    two[order] = (np.abs(jolts.t_ns[a] - jolts.t_ns[b]) <= visit_ns) & (
+        jolts.strips.squared(a, b) >= apart_mm**2
     )
     return two
 
@@ -264,22 +257,15 @@ class _Members:
         """
         peaks, trips, place = self._peaks, self._trips, self._jolts.place[self._peaks]
         several = np.flatnonzero(trips >= core_trips)
-        if len(several) == 0:
-            return peaks[self._cluster]
-        strips = self._jolts.strips
-        few = in_strips(
-            strips.columns.T[peaks[several]], strips.heading_cdeg[peaks[several]],
-            reach_mm=halves_mm,
-        )  # fmt: skip
-        near = together(pairs(few, max_heading_cdeg=max_heading_cdeg))
-        a, b = several[few.order[near.a]], several[few.order[near.b]]
+        strips = self._jolts.strips.some(peaks[several], reach_mm=halves_mm)
+        near = together(pairs(strips, max_heading_cdeg=max_heading_cdeg))
+        a, b = several[strips.order[near.a]], several[strips.order[near.b]]
         equal = trips[a] == trips[b]
         more = (trips[a] > trips[b]) | (equal & (place[a] < place[b]))
         whole, half = np.where(more, a, b), np.where(more, b, a)
         both = self._felt_both(whole, half, visit_ns)
-        d2 = near.d2
-        one = (both < BOTH_TRIPS) | (BOTH_SHARE * both < trips[half])
-        order = np.flatnonzero(one)[np.lexsort((place[whole[one]], d2[one], half[one]))]
+        one = np.flatnonzero((both < BOTH_TRIPS) | (BOTH_SHARE * both < trips[half]))
+        order = one[np.lexsort((place[whole[one]], near.d2[one], half[one]))]
         halves, first = np.unique(half[order], return_index=True)
         of = np.arange(len(peaks))
         of[halves] = whole[order][first]
