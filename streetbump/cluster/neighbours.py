@@ -2,9 +2,10 @@
 
 Rows are laid into strips of the plane in which they spread most, each a little wider than the
 reach, and sorted along them. Who sees a row then stands in one stretch of its own strip or in one
-of the next: two runs of the sorted rows, found by bisection (fixed-radius search by projection and
-cells: Bentley, Stanat and Williams 1977, doi 10.1016/0020-0190(77)90070-9). The plane only says
-who may be near; who is, is said by whole millimetres, so that no rounding decides.
+of the next: two runs of the sorted rows, found by bisection (cells for a fixed radius: Bentley,
+Stanat and Williams 1977, doi 10.1016/0020-0190(77)90070-9; here they are cells on one axis and a
+sorted list on the other, which leaves fewer to look at). The plane only says who may be near; who
+is, is said by whole millimetres, so that no rounding decides.
 """
 
 from __future__ import annotations
@@ -31,20 +32,23 @@ class Strips:
     """Rows by strip and along it: neighbours stand near each other in memory, too.
 
     `order` says which rows they are. Rows that see each other are within `reach_mm`; `columns` is
-    (3, n), and headings are in [0, 36000).
+    (3, n), and headings are int32 in [0, 36000).
     """
 
     order: Ints
     key: Ints
     columns: Ints
-    heading_cdeg: Ints
+    heading_cdeg: np.ndarray
     reach_mm: int
 
     def squared(self, a: Ints, b: Ints) -> Ints:
         """The squared distance between rows, mm²."""
         d2 = np.zeros(len(a), np.int64)
         for column in self.columns:
-            d2 += (column[a] - column[b]) ** 2
+            apart = column[a]
+            apart -= column[b]
+            apart *= apart
+            d2 += apart
         return d2
 
     def some(self, rows: Ints, *, reach_mm: int) -> Strips:
@@ -79,6 +83,8 @@ def in_strips(xyz_mm: Ints, heading_cdeg: Ints, *, reach_mm: int) -> Strips:
         Positions in whole millimetres; there may be none.
     heading_cdeg : (n,) int64
         Direction of travel, 1/100 degree.
+
+    The strips lie across the direction in which the rows spread most: each holds as few as can be.
     """
     width = reach_mm + 1  # what is whole is within one of what is not
     centred = (xyz_mm - xyz_mm.sum(axis=0) // max(len(xyz_mm), 1)).astype(np.float64)
@@ -88,7 +94,8 @@ def in_strips(xyz_mm: Ints, heading_cdeg: Ints, *, reach_mm: int) -> Strips:
     key = across // max(width, across.max(initial=0) // _STRIPS + 1) * _STRIP + along
     order = np.argsort(key)
     columns = np.take(np.ascontiguousarray(xyz_mm.T), order, axis=1)
-    return Strips(order, key[order], columns, heading_cdeg[order] % 36_000, reach_mm)
+    heading = (heading_cdeg[order] % 36_000).astype(np.int32)  # half to move about
+    return Strips(order, key[order], columns, heading, reach_mm)
 
 
 def pairs(strips: Strips, *, max_heading_cdeg: int) -> Iterator[Pairs]:
@@ -106,8 +113,8 @@ def pairs(strips: Strips, *, max_heading_cdeg: int) -> Iterator[Pairs]:
     """
     heading = strips.heading_cdeg
     for a, b in _candidates(strips.key, strips.reach_mm + 1):
-        turn = np.abs(heading[a] - heading[b])
-        same_way = np.flatnonzero(np.minimum(turn, 36_000 - turn) <= max_heading_cdeg)
+        short_of_back = np.abs(np.abs(heading[a] - heading[b]) - 18_000)
+        same_way = np.flatnonzero(short_of_back >= 18_000 - max_heading_cdeg)
         a, b = a[same_way], b[same_way]
         d2 = strips.squared(a, b)
         yield Pairs(a, b, d2).where(d2 <= strips.reach_mm**2)
