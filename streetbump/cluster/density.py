@@ -35,6 +35,8 @@ NOISE = -1
 KERNEL_BITS = 10
 """A trip at no distance weighs ``2**KERNEL_BITS``. Chosen by us: finer than positions are."""
 _WEIGHT_BITS = KERNEL_BITS + 1
+"""Of a weight, 0 to ``2**KERNEL_BITS``. Row, trip and weight are one number of 63 bits as long as
+rows times trips are fewer than ``2**52``: 67 million jolts, each of its own trip."""
 BOTH_TRIPS = 2
 BOTH_SHARE = 3
 """Two things are felt on one visit by at least `BOTH_TRIPS` trips, and by one in `BOTH_SHARE` of
@@ -74,8 +76,8 @@ def density_clusters(
     reach_mm : int
         At least `eps_mm`: a peak takes the jolts up to here that have no nearer peak.
     apart_mm, visit_ns : int
-        Two jolts of one trip at least so far apart within so much time are two things: a peak takes
-        the nearest of a trip, and leaves the others of that visit to another round.
+        Two jolts of one trip at least so far apart (1 or more) within so much time are two things:
+        a peak takes the nearest of a trip, and leaves the others of that visit to another round.
     halves_mm : int
         Clusters whose peaks lie within this and the limit of headings, and that hardly any trip
         felt both of on one visit, are one.
