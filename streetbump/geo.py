@@ -46,9 +46,11 @@ def ecef_mm(lat_deg: Floats, lon_deg: Floats) -> Ints:
     lat = np.radians(np.asarray(lat_deg, dtype=np.float64))
     lon = np.radians(np.asarray(lon_deg, dtype=np.float64))
     e2 = WGS84_F * (2 - WGS84_F)
-    n = WGS84_A_M / np.sqrt(1 - e2 * np.sin(lat) ** 2)
+    sin_lat = np.sin(lat)
+    n = WGS84_A_M / np.sqrt(1 - e2 * sin_lat**2)
+    from_axis = n * np.cos(lat)
     xyz = np.column_stack(
-        (n * np.cos(lat) * np.cos(lon), n * np.cos(lat) * np.sin(lon), n * (1 - e2) * np.sin(lat))
+        (from_axis * np.cos(lon), from_axis * np.sin(lon), n * (1 - e2) * sin_lat)
     )
     return np.rint(xyz * 1000).astype(np.int64)
 

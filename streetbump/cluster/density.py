@@ -22,17 +22,21 @@ by trip and row, whose order depends on content alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from streetbump.cluster.neighbours import Neighbours, cube_order, expanded, neighbours
+from streetbump.cluster.neighbours import Pairs, Strips, expanded, in_strips, pairs, together
 from streetbump.config import ROUNDS
 from streetbump.model import Bools, Ints
 
 NOISE = -1
 KERNEL_BITS = 10
 """A trip at no distance weighs ``2**KERNEL_BITS``. Chosen by us: finer than positions are."""
+_WEIGHT_BITS = KERNEL_BITS + 1
+"""Of a weight, 0 to ``2**KERNEL_BITS``. Row, trip and weight are one number of 63 bits as long as
+rows times trips are fewer than ``2**52``: 67 million jolts, each of its own trip."""
 BOTH_TRIPS = 2
 BOTH_SHARE = 3
 """Two things are felt on one visit by at least `BOTH_TRIPS` trips, and by one in `BOTH_SHARE` of
@@ -72,8 +76,8 @@ def density_clusters(
     reach_mm : int
         At least `eps_mm`: a peak takes the jolts up to here that have no nearer peak.
     apart_mm, visit_ns : int
-        Two jolts of one trip at least so far apart within so much time are two things: a peak takes
-        the nearest of a trip, and leaves the others of that visit to another round.
+        Two jolts of one trip at least so far apart (1 or more) within so much time are two things:
+        a peak takes the nearest of a trip, and leaves the others of that visit to another round.
     halves_mm : int
         Clusters whose peaks lie within this and the limit of headings, and that hardly any trip
         felt both of on one visit, are one.
@@ -91,7 +95,7 @@ def density_clusters(
 
     Which peak a jolt is nearest to depends on the jolts within ``ROUNDS · (reach + 2 eps)`` of it
     alone, and which cluster a peak is half of on the clusters whose peaks lie within ``3 halves``.
-    Memory and time grow with the number of pairs within reach.
+    Memory and time grow with the number of pairs within reach, each of which is held once.
 
     >>> xyz = np.array([[0, 0, 0], [900, 0, 0], [1800, 0, 0], [90_000, 0, 0]])
     >>> density_clusters(xyz, np.zeros(4, int), np.array([1, 2, 3, 4]), np.zeros(4, int),
@@ -100,114 +104,153 @@ def density_clusters(
     [1, 1, 1, -1]
     """
     n = len(xyz_mm)
-    labels, core = np.full(n, NOISE, np.int64), np.zeros(n, np.bool_)
-    if n == 0:
-        return labels, core
-    order = cube_order(xyz_mm, reach_mm=reach_mm)
-    place = np.empty(n, np.int64)  # of equals the first trip, and of that the first row, wins
-    place[np.lexsort((order, trip[order]))] = np.arange(n)
-    jolts = _Jolts(xyz_mm[order], heading_cdeg[order], trip[order], t_ns[order], place)
-    near = neighbours(
-        jolts.xyz_mm, jolts.heading_cdeg, reach_mm=reach_mm, max_heading_cdeg=max_heading_cdeg,
-        place=place,
-    )  # fmt: skip
-    peak_of = np.full(n, NOISE, np.int64)
+    strips = in_strips(xyz_mm, heading_cdeg, reach_mm=reach_mm)
+    jolts = _in_order(strips, trip, t_ns)
+    near = list(pairs(strips, max_heading_cdeg=max_heading_cdeg))
+    peak_of, free = np.full(n, NOISE, np.int64), np.ones(n, np.bool_)
     for _ in range(ROUNDS):
-        close = near.where(near.d2 <= eps_mm * eps_mm)
-        mass, trips = _mass(close, jolts.trip, eps_mm)
-        peak = _peaks(close, mass, place) & (trips >= core_trips)
-        rows, joined, d2 = _nearest(near, peak)
+        mass, trips = _mass(near, jolts, eps_mm)
+        peak = free & (trips >= core_trips) & ~_beaten(near, mass, jolts.place, eps_mm)
+        rows, joined, d2 = _nearest(near, peak, jolts)
         two = _another(rows, joined, d2, jolts, apart_mm, visit_ns)
         rows, joined = rows[~two], joined[~two]
         if len(rows) == 0:
             break
         peak_of[rows] = joined
-        took = np.zeros(n, np.bool_)
-        took[rows] = True
-        near = near.among(~took)
+        free[rows] = False
+        near = [some.among(free) for some in near]
     rows = np.flatnonzero(peak_of != NOISE)
     found = _Members(jolts, rows, peak_of[rows])
     peaks = found.joined(halves_mm, visit_ns, core_trips, max_heading_cdeg)
-    labels[order[rows]] = order[peaks]
-    d2 = ((jolts.xyz_mm[rows] - jolts.xyz_mm[peaks]) ** 2).sum(axis=1)
-    core[order[rows]] = d2 <= eps_mm * eps_mm
+    labels, core = np.full(n, NOISE, np.int64), np.zeros(n, np.bool_)
+    labels[strips.order[rows]] = strips.order[peaks]
+    core[strips.order[rows]] = strips.squared(rows, peaks) <= eps_mm * eps_mm
     return labels, core
 
 
 @dataclass(frozen=True, eq=False)
 class _Jolts:
-    """The columns, in an order in which neighbours are near in memory; `place` settles ties."""
+    """The columns in the order of strips.
 
-    xyz_mm: Ints
-    heading_cdeg: Ints
+    `trip` counts the trips from 0 up. `place` settles ties: the first trip wins, and of that the
+    first row; `at_place` is its inverse.
+    """
+
+    strips: Strips
     trip: Ints
+    n_trips: int
     t_ns: Ints
     place: Ints
+    at_place: Ints
 
 
-def _mass(close: Neighbours, trip: Ints, eps_mm: int) -> tuple[Ints, Ints]:
+def _in_order(strips: Strips, trip: Ints, t_ns: Ints) -> _Jolts:
+    keys, trip = np.unique(trip, return_inverse=True)
+    count = np.arange(len(trip))
+    place, at_place = np.empty_like(count), np.empty_like(count)
+    place[np.argsort(trip, kind="stable")] = count
+    place = place[strips.order]
+    at_place[place] = count
+    return _Jolts(strips, trip[strips.order], len(keys), t_ns[strips.order], place, at_place)
+
+
+def _mass(near: list[Pairs], jolts: _Jolts, eps_mm: int) -> tuple[Ints, Ints]:
     """What the trips around each row weigh together, and how many are its neighbours."""
-    mass, trips = np.zeros(len(trip), np.int64), np.zeros(len(trip), np.int64)
-    who = trip[close.b]
-    first = np.flatnonzero((np.diff(close.a, prepend=-1) != 0) | (np.diff(who, prepend=0) != 0))
-    nearest, of = np.minimum.reduceat(close.d2, first), close.a[first]
-    weight = ((eps_mm * eps_mm - nearest) << KERNEL_BITS) // (eps_mm * eps_mm)
-    row = np.flatnonzero(np.diff(of, prepend=-1))
-    mass[of[row]] = np.add.reduceat(weight * weight, row)
-    trips[of[row]] = np.diff(np.append(row, len(of)))
+    n = len(jolts.trip)
+    mass, trips = np.full(n, 1 << 2 * KERNEL_BITS), np.ones(n, np.int64)  # with its own
+    for met in filter(len, _met(near, jolts, eps_mm)):
+        nearest = met[np.flatnonzero(np.diff(met >> _WEIGHT_BITS, append=-1))]
+        weight = nearest & ((1 << _WEIGHT_BITS) - 1)
+        row = (nearest >> _WEIGHT_BITS) // jolts.n_trips
+        rows = slice(row[0], row[-1] + 1)
+        mass[rows] += np.bincount(row - row[0], weights=weight * weight).astype(np.int64)
+        trips[rows] += np.bincount(row - row[0])
     return mass, trips
 
 
-def _peaks(close: Neighbours, mass: Ints, place: Ints) -> Bools:
-    """Rows that no neighbour outweighs, the first of equals."""
-    more = mass[close.b] - mass[close.a]
+def _met(near: list[Pairs], jolts: _Jolts, eps_mm: int) -> Iterator[Ints]:
+    """Row, other trip and weight of all neighbours, one number each, sorted, some rows at a time.
+
+    Pairs come by ever later `a`, and `b` is later still: of the rows up to there all is known.
+    """
+    waiting = [np.empty(0, np.int64)]
+    for some in near:
+        two = some.where((some.d2 <= eps_mm**2) & (jolts.trip[some.a] != jolts.trip[some.b]))
+        weight = ((eps_mm**2 - two.d2) << KERNEL_BITS) // eps_mm**2
+        for row, other in ((two.a, two.b), (two.b, two.a)):
+            waiting.append((row * jolts.n_trips + jolts.trip[other]) << _WEIGHT_BITS | weight)
+        if sum(map(len, waiting)) > 2 * len(waiting[0]):  # or what waits is sorted too often
+            met = np.sort(np.concatenate(waiting))
+            later = (some.a.max() + 1) * jolts.n_trips << _WEIGHT_BITS
+            known = np.searchsorted(met, later)
+            yield met[:known]
+            waiting = [met[known:]]
+    yield np.sort(np.concatenate(waiting))
+
+
+def _beaten(near: list[Pairs], mass: Ints, place: Ints, eps_mm: int) -> Bools:
+    """Rows that a neighbour outweighs, or equals and comes before."""
     beaten = np.zeros(len(mass), np.bool_)
-    beaten[close.a[more > 0]] = True
-    equal = more == 0
-    a, b = close.a[equal], close.b[equal]
-    beaten[a[place[b] < place[a]]] = True
-    there = np.zeros(len(mass), np.bool_)
-    there[close.a] = True
-    return there & ~beaten
+    for some in near:
+        close = some.where(some.d2 <= eps_mm**2)
+        more = mass[close.a] - mass[close.b]
+        first = (more > 0) | ((more == 0) & (place[close.a] < place[close.b]))
+        beaten[np.where(first, close.b, close.a)] = True
+    return beaten
 
 
-def _nearest(near: Neighbours, peak: Bools) -> tuple[Ints, Ints, Ints]:
+def _nearest(near: list[Pairs], is_peak: Bools, jolts: _Jolts) -> tuple[Ints, Ints, Ints]:
     """Rows within reach of a peak, their nearest one, and the squared distance, mm²."""
-    seen = near.where(peak[near.b])
-    order = np.lexsort((seen.d2, seen.a))  # of equals the first in place
-    rows, first = np.unique(seen.a[order], return_index=True)
-    return rows, seen.b[order][first], seen.d2[order][first]
+    peaks = np.flatnonzero(is_peak)
+    joins = [(peaks, peaks, np.zeros_like(peaks))]
+    for some in near:
+        to_a, to_b = some.where(is_peak[some.a]), some.where(is_peak[some.b])
+        joins += [(to_a.b, to_a.a, to_a.d2), (to_b.a, to_b.b, to_b.d2)]
+    row, peak, d2 = map(np.concatenate, zip(*joins, strict=True))
+    far = np.iinfo(np.int64).max
+    least, first = np.full(len(is_peak), far), np.full(len(is_peak), far)
+    np.minimum.at(least, row, d2)
+    equal = np.flatnonzero(d2 == least[row])  # of which the first in place wins
+    np.minimum.at(first, row[equal], jolts.place[peak[equal]])
+    rows = np.flatnonzero(least < far)
+    return rows, jolts.at_place[first[rows]], least[rows]
 
 
 def _another(
     rows: Ints, peak: Ints, d2: Ints, jolts: _Jolts, apart_mm: int, visit_ns: int
 ) -> Bools:
     """Which rows are another thing than what their trip felt nearest to the peak on that visit."""
-    trip, xyz_mm, t_ns = jolts.trip, jolts.xyz_mm, jolts.t_ns
-    order = np.lexsort((jolts.place[rows], d2, trip[rows], peak))
-    new = (np.diff(peak[order], prepend=-1) != 0) | (np.diff(trip[rows[order]], prepend=0) != 0)
-    starts = np.flatnonzero(new)
+    visits = peak * jolts.n_trips + jolts.trip[rows]
+    several = _repeated(visits)
+    order = several[np.lexsort((jolts.place[rows[several]], d2[several], visits[several]))]
+    starts = np.flatnonzero(np.diff(visits[order], prepend=-1))
     first = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
     a, b = rows[order], rows[first]
     two = np.zeros(len(rows), np.bool_)
-    two[order] = (np.abs(t_ns[a] - t_ns[b]) <= visit_ns) & (
-        ((xyz_mm[a] - xyz_mm[b]) ** 2).sum(axis=1) >= apart_mm * apart_mm
+    two[order] = (np.abs(jolts.t_ns[a] - jolts.t_ns[b]) <= visit_ns) & (
+        jolts.strips.squared(a, b) >= apart_mm**2
     )
     return two
 
 
+def _repeated(key: Ints) -> Ints:
+    """Where a number stands that stands elsewhere, too."""
+    order = np.argsort(key)
+    same = np.flatnonzero(np.diff(key[order]) == 0)
+    return np.unique(order[np.append(same, same + 1)])
+
+
 class _Members:
-    """The rows of clusters by cluster, trip and time, to ask which clusters are halves of one."""
+    """The rows of clusters by cluster and trip, to ask which clusters are halves of one."""
 
     def __init__(self, jolts: _Jolts, rows: Ints, peak: Ints) -> None:
         self._jolts = jolts
         self._peaks, self._cluster = np.unique(peak, return_inverse=True)
-        trips, who = np.unique(jolts.trip[rows], return_inverse=True)
-        key, t_ns = self._cluster * len(trips) + who, jolts.t_ns[rows]
-        order = np.lexsort((t_ns, key))
-        self._n_trips, self._key, self._t_ns = len(trips), key[order], t_ns[order]
-        new = np.diff(self._key, prepend=-1) != 0
-        self._trips = np.bincount(self._key[new] // max(len(trips), 1), minlength=len(self._peaks))
+        key = self._cluster * jolts.n_trips + jolts.trip[rows]
+        order = np.argsort(key)
+        self._key, self._t_ns = key[order], jolts.t_ns[rows[order]]
+        visited = self._key[np.flatnonzero(np.diff(self._key, prepend=-1))]
+        self._trips = np.bincount(visited // jolts.n_trips, minlength=len(self._peaks))
 
     def joined(self, halves_mm: int, visit_ns: int, core_trips: int, max_heading_cdeg: int) -> Ints:
         """The peak of each row when halves are one: that of the cluster with more trips.
@@ -216,17 +259,15 @@ class _Members:
         """
         peaks, trips, place = self._peaks, self._trips, self._jolts.place[self._peaks]
         several = np.flatnonzero(trips >= core_trips)
-        near = neighbours(
-            self._jolts.xyz_mm[peaks[several]], self._jolts.heading_cdeg[peaks[several]],
-            reach_mm=halves_mm, max_heading_cdeg=max_heading_cdeg,
-        )  # fmt: skip
-        whole, half = several[near.a], several[near.b]
-        equal = trips[whole] == trips[half]
-        more = (trips[whole] > trips[half]) | (equal & (place[whole] < place[half]))
-        whole, half, d2 = whole[more], half[more], near.d2[more]
+        strips = self._jolts.strips.some(peaks[several], reach_mm=halves_mm)
+        near = together(pairs(strips, max_heading_cdeg=max_heading_cdeg))
+        a, b = several[strips.order[near.a]], several[strips.order[near.b]]
+        equal = trips[a] == trips[b]
+        more = (trips[a] > trips[b]) | (equal & (place[a] < place[b]))
+        whole, half = np.where(more, a, b), np.where(more, b, a)
         both = self._felt_both(whole, half, visit_ns)
-        one = (both < BOTH_TRIPS) | (BOTH_SHARE * both < trips[half])
-        order = np.flatnonzero(one)[np.lexsort((place[whole[one]], d2[one], half[one]))]
+        one = np.flatnonzero((both < BOTH_TRIPS) | (BOTH_SHARE * both < trips[half]))
+        order = one[np.lexsort((place[whole[one]], near.d2[one], half[one]))]
         halves, first = np.unique(half[order], return_index=True)
         of = np.arange(len(peaks))
         of[halves] = whole[order][first]
@@ -235,13 +276,13 @@ class _Members:
 
     def _felt_both(self, one: Ints, other: Ints, visit_ns: int) -> Ints:
         """How many trips jolted in both clusters of each pair on one visit."""
-        pair, row = self._rows_of(other * self._n_trips, (other + 1) * self._n_trips)
-        who = self._key[row] % self._n_trips
-        there = one[pair] * self._n_trips + who
+        pair, row = self._rows_of(other * self._jolts.n_trips, (other + 1) * self._jolts.n_trips)
+        who = self._key[row] % self._jolts.n_trips
+        there = one[pair] * self._jolts.n_trips + who
         which, match = self._rows_of(there, there + 1)
         visit = np.abs(self._t_ns[match] - self._t_ns[row[which]]) <= visit_ns
-        felt = np.unique(pair[which[visit]] * self._n_trips + who[which[visit]])
-        return np.bincount(felt // self._n_trips, minlength=len(one))
+        felt = np.unique(pair[which[visit]] * self._jolts.n_trips + who[which[visit]])
+        return np.bincount(felt // self._jolts.n_trips, minlength=len(one))
 
     def _rows_of(self, low: Ints, end: Ints) -> tuple[Ints, Ints]:
         """The rows from one key up to another, and which of them they are of."""

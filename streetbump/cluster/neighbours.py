@@ -1,133 +1,145 @@
-"""Which jolts see each other: every pair within a distance and a turn, exactly and in order.
+"""Which jolts see each other: every pair within a distance and a turn, exactly and once.
 
-Rows are sorted into cubes as wide as the reach, so that whoever sees a row stands in its own cube
-or in one around it: nine runs of the sorted rows, looked up once per cube (the cell lists of
-Quentrec and Brot 1973, doi 10.1016/0021-9991(73)90046-6). Pairs are made for some rows at a time,
-so that what is thrown away never leaves the processor's cache. All numbers are integers: no
-rounding decides who is near.
+Rows are laid into strips of the plane in which they spread most, each a little wider than the
+reach, and sorted along them. Who sees a row then stands in one stretch of its own strip or in one
+of the next: two runs of the sorted rows, found by bisection (cells for a fixed radius: Bentley,
+Stanat and Williams 1977, doi 10.1016/0020-0190(77)90070-9; here they are cells on one axis and a
+sorted list on the other, which leaves fewer to look at). The plane only says who may be near; who
+is, is said by whole millimetres, so that no rounding decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from streetbump.model import Bools, Ints
 
-_AXIS = 1 << 21
-"""Cubes along an axis: three numbers below this make one key of 63 bits."""
-
-_AROUND = np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1)], np.int64)
-"""Columns of cubes around one, counted in cubes along x and y."""
+_STRIP = 1 << 36
+"""Millimetres from a strip's beginning to the next one's in a key: longer than the Earth is wide,
+and short enough for as many strips as `_STRIPS` in 63 bits."""
+_STRIPS = 1 << 26
 
 _AT_ONCE = 1 << 17
-"""About so many candidates are looked at together: a few megabytes. Chosen by us."""
+"""About so many candidates are looked at together, so that what is thrown away never leaves the
+processor's cache. Chosen by us: half or twice as many cost the same."""
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
-    """Pairs of rows that see each other, both ways and each itself, and their squared distance.
+class Strips:
+    """Rows by strip and along it: neighbours stand near each other in memory, too.
 
-    Those of one `a` follow each other, by the place of `b`; the `a` come in :func:`cube_order`.
-    `d2` is in mm².
+    `order` says which rows they are. Rows that see each other are within `reach_mm`; `columns` is
+    (3, n), and headings are int32 in [0, 36000).
     """
+
+    order: Ints
+    key: Ints
+    columns: Ints
+    heading_cdeg: np.ndarray
+    reach_mm: int
+
+    def squared(self, a: Ints, b: Ints) -> Ints:
+        """The squared distance between rows, mm²."""
+        d2 = np.zeros(len(a), np.int64)
+        for column in self.columns:
+            apart = column[a]
+            apart -= column[b]
+            apart *= apart
+            d2 += apart
+        return d2
+
+    def some(self, rows: Ints, *, reach_mm: int) -> Strips:
+        """Strips of some of the rows, which `order` counts."""
+        return in_strips(self.columns.T[rows], self.heading_cdeg[rows], reach_mm=reach_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of rows of strips that see each other, `a` before `b`, and their squared distance."""
 
     a: Ints
     b: Ints
     d2: Ints
 
-    def where(self, keep: Bools) -> Neighbours:
+    def where(self, keep: Bools) -> Pairs:
         """Some of the pairs."""
-        return Neighbours(self.a[keep], self.b[keep], self.d2[keep])
+        kept = np.flatnonzero(keep)
+        return Pairs(self.a[kept], self.b[kept], self.d2[kept])
 
-    def among(self, rows: Bools) -> Neighbours:
+    def among(self, rows: Bools) -> Pairs:
         """The pairs of which both are among some rows."""
         return self.where(rows[self.a] & rows[self.b])
 
 
-def cube_order(xyz_mm: Ints, *, reach_mm: int) -> Ints:
-    """An order of the rows in which neighbours stand near each other in memory, too.
-
-    >>> cube_order(np.array([[0, 0, 0], [9_000, 0, 0], [1, 0, 0]]), reach_mm=500).tolist()
-    [0, 2, 1]
-    """
-    return np.argsort(_cubes(xyz_mm, reach_mm), kind="stable")
-
-
-def neighbours(
-    xyz_mm: Ints,
-    heading_cdeg: Ints,
-    *,
-    reach_mm: int,
-    max_heading_cdeg: int,
-    place: Ints | None = None,
-) -> Neighbours:
-    """Every pair of rows within both limits (inclusive).
+def in_strips(xyz_mm: Ints, heading_cdeg: Ints, *, reach_mm: int) -> Strips:
+    """Rows, ready to be asked who sees whom.
 
     Parameters
     ----------
     xyz_mm : (n, 3) int64
-        Positions in whole millimetres; no rows give no pairs. Quickest in :func:`cube_order`.
+        Positions in whole millimetres; there may be none.
     heading_cdeg : (n,) int64
         Direction of travel, 1/100 degree.
-    place : (n,) int64 or None
-        A permutation: in which order the neighbours of a row are listed. None means their own.
 
-    Time and memory grow with the number of pairs, and with n log n.
-
-    >>> xyz = np.array([[0, 0, 0], [300, 0, 0], [600, 400, 0]])
-    >>> found = neighbours(xyz, np.zeros(3, int), reach_mm=500, max_heading_cdeg=4500)
-    >>> list(zip(found.a.tolist(), found.b.tolist(), found.d2.tolist()))
-    [(0, 0, 0), (0, 1, 90000), (1, 0, 90000), (1, 1, 0), (1, 2, 250000), (2, 1, 250000), (2, 2, 0)]
+    The strips lie across the direction in which the rows spread most: each holds as few as can be.
     """
-    n = len(xyz_mm)
-    if n == 0:
-        none = np.empty(0, np.int64)
-        return Neighbours(none, none, none)
-    key = _cubes(xyz_mm, reach_mm)
-    order = np.argsort(key, kind="stable")
-    columns, heading = xyz_mm[order].T.copy(), heading_cdeg[order]
-    place = order if place is None else place[order]
-    at = np.empty(n, np.int64)
-    at[place] = np.arange(n)
-    pairs = []
-    for a, b in _candidates(key[order]):
-        near = _squared(columns, a, b) <= reach_mm * reach_mm
-        a, b = a[near], b[near]
-        same_way = _turn_cdeg(heading, a, b) <= max_heading_cdeg
-        listed = a[same_way] << 32 | place[b[same_way]]
-        listed.sort()  # one number each; distances anew, which is quicker than to sort them along
-        a, b = listed >> 32, at[listed & 0xFFFF_FFFF]
-        pairs.append((order[a], order[b], _squared(columns, a, b)))
-    return Neighbours(*(np.concatenate(column) for column in zip(*pairs, strict=True)))
+    width = reach_mm + 1  # what is whole is within one of what is not
+    centred = (xyz_mm - xyz_mm.sum(axis=0) // max(len(xyz_mm), 1)).astype(np.float64)
+    _, axes = np.linalg.eigh(centred.T @ centred)  # from the least spread to the greatest
+    along, across = np.floor(centred @ axes[:, 1:]).astype(np.int64).T
+    along, across = along - along.min(initial=0) + width, across - across.min(initial=0)
+    key = across // max(width, across.max(initial=0) // _STRIPS + 1) * _STRIP + along
+    order = np.argsort(key)
+    columns = np.take(np.ascontiguousarray(xyz_mm.T), order, axis=1)
+    heading = (heading_cdeg[order] % 36_000).astype(np.int32)  # half to move about
+    return Strips(order, key[order], columns, heading, reach_mm)
 
 
-def _cubes(xyz_mm: Ints, reach_mm: int) -> Ints:
-    """A number for the cube of each row; those of cubes along z follow each other."""
-    low = xyz_mm.min(axis=0)
-    side = max(reach_mm, int((xyz_mm.max(axis=0) - low).max()) // (_AXIS - 4) + 1)
-    x, y, z = ((xyz_mm - low) // side + 1).T  # none at an edge, where a neighbour would spill over
-    return np.asarray((x * _AXIS + y) * _AXIS + z)
+def pairs(strips: Strips, *, max_heading_cdeg: int) -> Iterator[Pairs]:
+    """Every pair of rows within both limits (inclusive), once, in blocks with ever later `a`.
+
+    Time grows with the number of pairs, as long as the rows lie near a plane: what lies above each
+    other is looked at, too.
+
+    >>> xyz = np.array([[600, 400, 0], [0, 0, 0], [300, 0, 0], [5000, 0, 0]])
+    >>> strips = in_strips(xyz, np.zeros(4, int), reach_mm=500)
+    >>> [found] = pairs(strips, max_heading_cdeg=4500)
+    >>> rows = np.sort(strips.order[[found.a, found.b]], axis=0)
+    >>> sorted(zip(*rows.tolist(), found.d2.tolist()))
+    [(0, 2, 250000), (1, 2, 90000)]
+    """
+    heading = strips.heading_cdeg
+    for a, b in _candidates(strips.key, strips.reach_mm + 1):
+        short_of_back = np.abs(np.abs(heading[a] - heading[b]) - 18_000)
+        same_way = np.flatnonzero(short_of_back >= 18_000 - max_heading_cdeg)
+        a, b = a[same_way], b[same_way]
+        d2 = strips.squared(a, b)
+        yield Pairs(a, b, d2).where(d2 <= strips.reach_mm**2)
 
 
-def _candidates(key: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """Pairs of rows (sorted by `key`) that may be neighbours, for some rows at a time."""
-    n = len(key)
-    starts = np.flatnonzero(np.diff(key, prepend=-1))
-    there = key[starts, None] + (_AROUND @ np.array([_AXIS, 1])) * _AXIS
-    first = np.searchsorted(key, there - 1, side="left")
-    count = np.searchsorted(key, there + 1, side="right") - first
-    cube = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, n)))
-    before = np.append(0, np.cumsum(count.sum(axis=1)[cube]))
-    ends = np.searchsorted(before, np.arange(_AT_ONCE, before[-1] + _AT_ONCE, _AT_ONCE))
+def together(blocks: Iterable[Pairs]) -> Pairs:
+    """The pairs of some blocks, of which there may be none."""
+    none = np.empty(0, np.int64)
+    columns = zip((none, none, none), *((some.a, some.b, some.d2) for some in blocks), strict=True)
+    return Pairs(*map(np.concatenate, columns))
+
+
+def _candidates(key: Ints, reach_mm: int) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of rows that may be neighbours, for some rows at a time."""
+    n, beside = len(key), key + _STRIP
+    first = np.array([np.arange(1, n + 1), np.searchsorted(key, beside - reach_mm)])
+    last = [np.searchsorted(key, at + reach_mm, side="right") for at in (key, beside)]
+    count = np.array(last) - first
+    before = np.append(0, np.cumsum(count.sum(axis=0)))
+    stops = np.searchsorted(before, np.arange(_AT_ONCE, before[-1] + _AT_ONCE, _AT_ONCE))
     begin = 0
-    for end in np.unique(np.minimum(ends, n)).tolist():  # a loop over blocks of rows
-        block = cube[begin:end]
-        of, b = expanded(first[block].ravel(), count[block].ravel())
-        yield begin + of // len(_AROUND), b
-        begin = end
+    for stop in np.unique(np.minimum(stops, n)).tolist():  # a loop over blocks of rows
+        of, b = expanded(first[:, begin:stop].ravel(), count[:, begin:stop].ravel())
+        yield np.tile(np.arange(begin, stop), len(first))[of], b
+        begin = stop
 
 
 def expanded(first: Ints, count: Ints) -> tuple[Ints, Ints]:
@@ -136,20 +148,6 @@ def expanded(first: Ints, count: Ints) -> tuple[Ints, Ints]:
     >>> [x.tolist() for x in expanded(np.array([3, 7]), np.array([2, 1]))]
     [[0, 0, 1], [3, 4, 7]]
     """
-    of = np.repeat(np.arange(len(count)), count)
-    return of, np.arange(len(of)) + (first - np.cumsum(count) + count)[of]
-
-
-def _squared(columns: Ints, a: Ints, b: Ints) -> Ints:
-    """Squared distance of rows; `columns` is (3, n)."""
-    total = np.zeros(len(a), np.int64)
-    for column in columns:
-        apart = column[a] - column[b]
-        apart *= apart
-        total += apart
-    return total
-
-
-def _turn_cdeg(heading: Ints, a: Ints, b: Ints) -> Ints:
-    """Angle between the headings of rows, 1/100 degree."""
-    return np.abs((heading[a] - heading[b] + 18_000) % 36_000 - 18_000)
+    number = np.repeat(first - np.cumsum(count) + count, count)
+    number += np.arange(len(number))
+    return np.repeat(np.arange(len(count)), count), number

@@ -108,11 +108,14 @@ ROWS = st.lists(
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(rows=ROWS, core_trips=st.integers(2, 4), far=st.sampled_from([0, 6_378_137_000]),
-       reach=st.sampled_from([5, 7, 10]), halves=st.sampled_from([0, HALVES, 12]))  # fmt: skip
-def test_clusters_are_those_of_the_definition(rows, core_trips, far, reach, halves):
+       reach=st.sampled_from([5, 7, 10]), halves=st.sampled_from([0, HALVES, 12]),
+       at_once=st.sampled_from([1, 20, 1000]))  # fmt: skip
+def test_clusters_are_those_of_the_definition(rows, core_trips, far, reach, halves, at_once):
     """Peaks, who joins them and which are halves are what the definition says, anywhere."""
     moved = [(x - far, y + far, *rest) for x, y, *rest in rows]
-    found = clusters(moved, core_trips, reach, halves)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streetbump.cluster.neighbours._AT_ONCE", at_once)
+        found = clusters(moved, core_trips, reach, halves)
     assert found == by_definition(rows, core_trips, reach, halves)
 
 
