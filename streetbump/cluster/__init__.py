@@ -175,7 +175,7 @@ def _company(
     theirs = np.flatnonzero(np.isin(g.number, several))
     felt = Felt(
         np.searchsorted(several, g.number[theirs]),
-        *(hits[name].to_numpy()[theirs] for name in ("trip_key", "score")),
+        *(hits[name].to_numpy()[theirs] for name in ("trip_key", "t_utc_ns", "score")),
     )
     found = co_travelling(
         evidence.Centres(*(getattr(at, f)[several] for f in at.__dataclass_fields__)),

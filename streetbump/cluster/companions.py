@@ -33,10 +33,14 @@ COPY_S, COPY_LOG, COPY_ASIDE_M = 0.25, 0.12, 1.1
 logarithm of roughness; to the side, m. Means over 1,922 pairs of copies with 1 m of noise on every
 fix and 0.05 m/s² on every sample."""
 
-COPIED_BINS, COPY = 6, 6.0
+COPIED_BINS, COPY = 6, 5.0
 """Two trips that share so many bins are copies when the squares of these three, in those units, add
-up to no more. Chosen by us: of 60,661 such pairs of drives in three simulated towns 26 of two cars
-are called copies; and no cluster of six phones that upload one noisy drive has three voters."""
+up to no more. Chosen by us: of 45,524 such pairs in three simulated towns 29 of two cars are called
+copies; and no cluster of six phones that upload one drive with that noise has three voters."""
+
+AROUND_MS = 30_000
+"""What a car did longer before or after a jolt is not compared, ms. Chosen by us: who drives the
+way at 15 km/h or faster is seen on all of it."""
 
 COMPARED, LIKE = 8, 0.1
 """A jolt is compared with so many that are next in strength, and up to so much stronger: there are
@@ -71,10 +75,11 @@ class Companions:
 
 @dataclass(frozen=True, eq=False)
 class Felt:
-    """Who jolted: cluster's number, ``trip_key`` and score of each jolt, in any order."""
+    """Who jolted: cluster's number, ``trip_key``, time and score of each jolt, in any order."""
 
     cluster: Ints
     trip: Ints
+    t_ns: Ints
     score: Floats
 
 
@@ -107,9 +112,9 @@ def co_travelling(
     with the next by key: time grows with the passes and not with their pairs, however large a cart.
     """
     named = np.flatnonzero(voter >= 0)
-    near, row = _bins_around(at, passes["bin"].to_numpy()[named], way_m=way_m)
     together = _together(at, passes.iloc[named[dated[named]]], way_m=way_m)
-    pairs = np.concatenate((together, _copied(felt, near, passes.iloc[named[row]])), axis=1)
+    copied = _copied(at, felt, passes.iloc[named], way_m=way_m)
+    pairs = np.concatenate((together, copied), axis=1)
     return _companies(pairs, passes["trip_key"].to_numpy(), voter)
 
 
@@ -153,53 +158,88 @@ def _together(at: Centres, passes: pd.DataFrame, *, way_m: float) -> Ints:
     return np.array((cluster[enough], one[enough], other[enough]))
 
 
-def _copied(felt: Felt, near: Ints, passes: pd.DataFrame) -> Ints:
-    """Cluster and two trips that jolted there and are copies around it, (3, n).
-
-    `near` is the cluster's number of each row of `passes`.
-    """
-    pairs = _of_like_strength(felt)
-    pair, one, other = _in_one_bin(pairs, near, passes)
+def _copied(at: Centres, felt: Felt, passes: pd.DataFrame, *, way_m: float) -> Ints:
+    """Cluster and two trips that jolted there and are copies around it, (3, n)."""
+    one, other = _of_like_strength(felt)
+    jolt, row = _ways(at, felt, passes, way_m=way_m)
+    pair, a, b = _in_one_bin(one, other, jolt, row, passes)
     t_ns, rough, aside_m = (
         passes[name].to_numpy() for name in ("t_utc_ns", "roughness_ms2", "aside_m")
     )
-    heard = (rough[one] > 0) & (rough[other] > 0)
-    pair, one, other = pair[heard], one[heard], other[heard]
+    heard = (rough[a] > 0) & (rough[b] > 0)
+    pair, a, b = pair[heard], a[heard], b[heard]
     starts = group_starts(pair)
     size = np.diff(np.append(starts, len(pair)))
 
     def mean(values: Floats) -> Floats:
         return np.add.reduceat(values, starts) / size if len(starts) else np.empty(0)
 
-    late_s = (t_ns[one] - t_ns[other]) * 1e-9
+    late_s = (t_ns[a] - t_ns[b]) * 1e-9
     late_s -= np.repeat(mean(late_s), size)
     unlike = (
         (mean(np.abs(late_s)) / COPY_S) ** 2
-        + (mean(np.abs(np.log(rough[one] / rough[other]))) / COPY_LOG) ** 2
-        + (mean(np.abs(aside_m[one] - aside_m[other])) / COPY_ASIDE_M) ** 2
+        + (mean(np.abs(np.log(rough[a] / rough[b]))) / COPY_LOG) ** 2
+        + (mean(np.abs(aside_m[a] - aside_m[b])) / COPY_ASIDE_M) ** 2
     )
-    return pairs[:, pair[starts[(size >= COPIED_BINS) & (unlike <= COPY)]]]
+    found = pair[starts[(size >= COPIED_BINS) & (unlike <= COPY)]]
+    return np.array((felt.cluster[one[found]], felt.trip[one[found]], felt.trip[other[found]]))
 
 
-def _in_one_bin(pairs: Ints, near: Ints, passes: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
-    """Where both trips of a pair drove: the pair's number, and the row of `passes` of each.
+def _of_like_strength(felt: Felt) -> tuple[Ints, Ints]:
+    """Pairs of jolts of a cluster that are about as strong and follow each other by score."""
+    order = np.lexsort((felt.trip, felt.score, felt.cluster))
+    cluster, trip, score = felt.cluster[order], felt.trip[order], felt.score[order]
+    row = np.arange(len(order))
+    one = np.repeat(row, np.minimum(COMPARED, len(order) - 1 - row))
+    other = one + 1 + np.arange(len(one)) - np.searchsorted(one, one)
+    pair = (cluster[one] == cluster[other]) & (trip[one] != trip[other])
+    pair &= score[other] <= (1 + LIKE) * score[one]
+    return order[one[pair]], order[other[pair]]
 
-    Sorted by pair (cluster, one, other) and bin. Of several visits to a bin the first counts.
+
+def _ways(at: Centres, felt: Felt, passes: pd.DataFrame, *, way_m: float) -> tuple[Ints, Ints]:
+    """Rows of `passes` by which each jolt's car came and went, and which jolt they are of.
+
+    Of the bins within `way_m` of the cluster those at most `AROUND_MS` before and after the jolt.
     """
     trips, trip = np.unique(passes["trip_key"].to_numpy(), return_inverse=True)
-    bins, at = np.unique(passes["bin"].to_numpy(), return_inverse=True)
-    pair = np.flatnonzero((_found(trips, pairs[1]) >= 0) & (_found(trips, pairs[2]) >= 0))
-    one, other = pairs[0, pair] * len(trips) + np.searchsorted(trips, pairs[1:, pair])
-    drive = near * len(trips) + trip
-    order = np.flatnonzero(_found(np.unique(np.concatenate((one, other))), drive) >= 0)
-    order = order[np.lexsort((passes["seq"].to_numpy()[order], at[order], drive[order]))]
-    order = order[group_starts(drive[order], at[order])]
-    drive, at = drive[order], at[order]
-    begin = np.searchsorted(drive, one)
-    of, row = expanded(begin, np.searchsorted(drive, one, side="right") - begin)
-    match = _found(drive * len(bins) + at, other[of] * len(bins) + at[row])
+    t_ms = passes["t_utc_ns"].to_numpy() // 1_000_000
+    order = np.lexsort((t_ms, trip))
+    starts = group_starts(trip[order])
+    since_ms = t_ms - t_ms[order[starts]][trip]
+    longest_ms = int(since_ms.max(initial=0)) + 4 * AROUND_MS  # so that trips stay apart
+    time = trip[order] * longest_ms + since_ms[order]
+    who = _found(trips, felt.trip)
+    jolt = np.flatnonzero(who >= 0)
+    who = who[jolt]
+    since_ms = felt.t_ns[jolt] // 1_000_000 - t_ms[order[starts]][who]
+    middle = who * longest_ms + np.clip(since_ms, -2 * AROUND_MS, longest_ms - 2 * AROUND_MS)
+    first = np.searchsorted(time, middle - AROUND_MS)
+    of, row = expanded(first, np.searchsorted(time, middle + AROUND_MS, side="right") - first)
+    of, row = jolt[of], order[row]
+    there = ecef_mm(at.lat_deg, at.lon_deg)[felt.cluster[of]]
+    apart_mm = ecef_mm(*bin_centre(passes["bin"].to_numpy()[row])) - there
+    near = (apart_mm**2).sum(axis=1) <= (way_m * 1000) ** 2
+    return of[near], row[near]
+
+
+def _in_one_bin(
+    one: Ints, other: Ints, jolt: Ints, row: Ints, passes: pd.DataFrame
+) -> tuple[Ints, Ints, Ints]:
+    """Where both cars of a pair of jolts drove: number of the pair, and the row of either.
+
+    `row` are the rows of `passes` by each `jolt`. Sorted by pair and bin; of several visits to a
+    bin the first counts.
+    """
+    bins, at = np.unique(passes["bin"].to_numpy()[row], return_inverse=True)
+    order = np.lexsort((passes["seq"].to_numpy()[row], at, jolt))
+    order = order[group_starts(jolt[order], at[order])]
+    jolt, row, at = jolt[order], row[order], at[order]
+    begin = np.searchsorted(jolt, one)
+    pair, mine = expanded(begin, np.searchsorted(jolt, one, side="right") - begin)
+    match = _found(jolt * len(bins) + at, other[pair] * len(bins) + at[mine])
     both = match >= 0
-    return pair[of[both]], order[row[both]], order[match[both]]
+    return pair[both], row[mine[both]], row[match[both]]
 
 
 def _found(ordered: Ints, wanted: Ints) -> Ints:
@@ -212,18 +252,6 @@ def _found(ordered: Ints, wanted: Ints) -> Ints:
         return np.full(len(wanted), -1)
     at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
     return np.where(ordered[at] == wanted, at, -1)
-
-
-def _of_like_strength(felt: Felt) -> Ints:
-    """Cluster and two trips of jolts that are about as strong and follow each other by score."""
-    order = np.lexsort((felt.trip, felt.score, felt.cluster))
-    cluster, trip, score = felt.cluster[order], felt.trip[order], felt.score[order]
-    row = np.arange(len(order))
-    one = np.repeat(row, np.minimum(COMPARED, len(order) - 1 - row))
-    other = one + 1 + np.arange(len(one)) - np.searchsorted(one, one)
-    pair = (cluster[one] == cluster[other]) & (trip[one] != trip[other])
-    pair &= score[other] <= (1 + LIKE) * score[one]
-    return np.array((cluster[one[pair]], trip[one[pair]], trip[other[pair]]))
 
 
 def _companies(pairs: Ints, trips: Ints, voter: Ints) -> Companions:

@@ -244,7 +244,7 @@ def votes_at(
     keys, dated = ordered["trip_key"].to_numpy(), ordered["dated"].to_numpy()
     device, _ = pd.factorize(ordered["device"], sort=True)
     row, passed = np.searchsorted(keys, seen.trip), np.searchsorted(keys, passes["trip_key"])
-    felt = Felt(number, hits["trip_key"].to_numpy(), hits["score"].to_numpy())
+    felt = Felt(number, *(hits[name].to_numpy() for name in ("trip_key", "t_utc_ns", "score")))
     company = co_travelling(
         at, felt, passes, device[passed], dated[passed], way_m=settings.company_m
     )

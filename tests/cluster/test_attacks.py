@@ -196,7 +196,7 @@ def test_the_phones_of_a_cart_are_told() -> None:
     trip = given.passes["trip_key"].to_numpy()
     hole = Centres(np.array([HERE[0]]), np.array([HERE[1]]), np.ones(1), np.zeros(1))
     named = np.ones(len(trip), np.bool_)
-    nobody = Felt(np.empty(0, int), np.empty(0, int), np.empty(0))
+    nobody = Felt(*[np.empty(0, int)] * 3, np.empty(0))
     found = co_travelling(
         hole, nobody, given.passes, (trip - 1) % 99, named, way_m=SETTINGS.cluster.company_m
     )

@@ -43,7 +43,8 @@ def companions(
     trip = passes["trip_key"].to_numpy()
     voter = trip if voters is None else np.array([voters[k] for k in trip.tolist()])
     trips = np.unique(trip[voter >= 0]) if len(at.lat_deg) else np.empty(0, int)
-    felt = Felt(np.zeros(len(trips), int), trips, np.full(len(trips), 8.0))
+    middle = passes.groupby("trip_key")["t_utc_ns"].median().reindex(trips).astype("int64")
+    felt = Felt(np.zeros(len(trips), int), trips, middle.to_numpy(), np.full(len(trips), 8.0))
     return co_travelling(
         at, felt, passes, voter, np.broadcast_to(dated, len(passes)), way_m=CLUSTER.company_m
     )
