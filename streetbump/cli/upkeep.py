@@ -142,10 +142,8 @@ def doctor(
     else:
         settings = shop.settings()
         records = room.doctor_trip(file, options, settings=settings, stdin=stdin)
-        for record in records:
-            for name, value in record.items():
-                click.echo(printable(f"{name}: {value}"))
-            click.echo()
+        stories = ["".join(f"{k}: {v}\n" for k, v in record.items()) for record in records]
+        shop.out.tell("".join(f"{story}\n" for story in stories))
         if any("refused" in record for record in records):
             sys.exit(1)
 

@@ -82,6 +82,14 @@ class Shop:
             yield session
 
 
+def say_if_empty(words: Words, paths: Sequence[str]) -> None:
+    """Say that there was nothing to read: folders without files."""
+    from streetbump.commands.inputs import STDIN, trip_files
+
+    if STDIN not in paths and not trip_files(paths):
+        words.say(f"no files there: {', '.join(paths)}")
+
+
 def width_for(files: int) -> int:
     """How many processes should share the work on so many files."""
     return (os.cpu_count() or 1) if files > MANY_FILES else 1
