@@ -74,12 +74,18 @@ class Workshop:
         *,
         desks: Sequence[Desk] = (),
         settings: Settings | None = None,
+        generation: str | None = None,
         checkpoint: Callable[[str], None] | None = None,
         files: Files | None = None,
     ) -> Session:
         """A session on the store of that name; closed at the end of the test."""
         session = open_session(
-            self.url(name), settings=settings, desks=desks, environ=self.environ, files=files
+            self.url(name),
+            settings=settings,
+            name=generation,
+            desks=desks,
+            environ=self.environ,
+            files=files,
         )
         self._stack.enter_context(session.store)
         work = session.work if checkpoint is None else replace(session.work, checkpoint=checkpoint)

@@ -112,6 +112,7 @@ def test_output_goes_to_a_file(here):
         pytest.param(b"acc\n9.8\nten\n9.8\n", "SCHEMA", id="a word among numbers"),
         pytest.param(b"acc\n9.8\nnan\n9.8\n", "SCHEMA", id="no number"),
         pytest.param(b"x,y\n1,2\n3,4\n", "SCHEMA", id="two columns"),
+        pytest.param(b"# made by\n1,2\n3,4,5\n", "SCHEMA", id="ragged"),
         pytest.param(b"x,y,z\n0,0,9.8\n0,0,9.8\n", "SCHEMA", id="three columns"),
         pytest.param(b"\xff\xfe\x00\x01", "ENCODING", id="not text"),
         pytest.param(b"acc\n1e9\n9.8\n", "PHYSICS_ACCEL", id="another unit"),

@@ -143,6 +143,44 @@ def test_detect_writes_files_by_their_ending(here: Path, ending: str) -> None:
         assert (len(read), tuple(read.columns)) == (n, DETECT_COLUMNS)
 
 
+@pytest.mark.parametrize("name", ["x.xlsx", "x.png", "x", "no/x.csv"])
+def test_what_cannot_be_written_is_said_before_the_work(here: Path, name: str) -> None:
+    """A wrong ending or a missing folder ends the command before anything is stored or sent."""
+    done = streetbump("run", ADA, "--city", "sandbox", "--send", "-o", name, cwd=here)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+    assert f"-o {name}: ".encode() in done.stderr
+    assert not (here / "streetbump.db").exists()
+
+
+@pytest.mark.parametrize("more", [("--format", "jsonl"), ("-o", "x.csv")])
+def test_what_is_told_in_words_says_so_when_rows_are_asked_for(
+    here: Path, more: tuple[str, str]
+) -> None:
+    """``doctor trip`` and ``explain ID`` have no rows: they refuse, or write a text file."""
+    asked = streetbump("doctor", "trip", ADA, *more, cwd=here)
+    assert (asked.returncode, asked.stdout) == (2, b"")
+    assert b"told in words" in asked.stderr
+    words = streetbump("doctor", "trip", ADA, "-o", "x.txt", cwd=here)
+    assert (words.returncode, words.stdout) == (0, b"")
+    assert (here / "x.txt").read_bytes() == streetbump("doctor", "trip", ADA, cwd=here).stdout
+
+
+def test_a_box_upside_down_is_refused(here: Path) -> None:
+    """Latitudes and longitudes that were swapped are no empty answer."""
+    done = streetbump("cluster", "--bbox", "12,-150,13,-149", cwd=here)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"no latitudes from south to north" in done.stderr
+
+
+def test_a_folder_without_files_is_said(here: Path) -> None:
+    """Nothing found among files, and no files, are not the same."""
+    (here / "empty").mkdir()
+    for command in ("detect", "roughness"):
+        done = streetbump(command, "empty", cwd=here)
+        assert (done.returncode, done.stdout) == (0, b"")
+        assert done.stderr == b"no files there: empty\n"
+
+
 def test_run_then_look(here: Path) -> None:
     """Run fills a store; cluster, explain, submit and doctor read it."""
     done = streetbump("run", *TRIPS, "--obstacles", FIXTURES / "obstacles.geojson", cwd=here)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetbump.commands.generations import compare, reprocess
+from streetbump.commands.doctor import doctor
+from streetbump.commands.generations import compare, promote, reprocess
 from streetbump.commands.inputs import TripOptions
 from streetbump.commands.places import cluster_table
 from streetbump.commands.requests import plan_table, practice_profile
@@ -165,7 +166,7 @@ def test_reprocessing_gives_the_same_clusters_beside_the_active_ones(
     session = workshop.open()
     import_inventory(session)
     take_in(session)
-    reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
+    reprocess(workshop.open(generation="again"), paths=(), stdin=no_stdin)
     pd.testing.assert_frame_equal(
         session.store.clusters("again"), session.store.clusters(), check_exact=True
     )
@@ -184,14 +185,12 @@ def test_reprocessing_goes_on_where_it_stopped(workshop: Workshop) -> None:
             left[0] = -1
             raise Killed
 
-    from dataclasses import replace
-
-    dying = replace(session, work=replace(session.work, checkpoint=kill))
+    dying = workshop.open(generation="again", checkpoint=kill)
     with pytest.raises(Killed):
-        reprocess(dying, name="again", settings=None, paths=(), stdin=no_stdin)
+        reprocess(dying, paths=(), stdin=no_stdin)
     pending = session.store.trips_pending("again")
     assert 0 < pending < 6
-    reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
+    reprocess(workshop.open(generation="again"), paths=(), stdin=no_stdin)
     assert session.store.trips_pending("again") == 0
 
 
@@ -202,12 +201,51 @@ def test_other_settings_are_another_generation(workshop: Workshop) -> None:
     wide = parse_settings("[cluster]\neps_m = 14.0\n", where="wide.toml")
     with pytest.raises(GenerationError, match=r"differ from those .* reprocess"):
         workshop.open(settings=wide)
-    reprocess(session, name="wide", settings=wide, paths=(), stdin=no_stdin)
+    reprocess(workshop.open(generation="wide", settings=wide), paths=(), stdin=no_stdin)
     assert session.store.active().name == "settings-1"
     table = compare(session.store, "settings-1", "wide")
     assert list(table["active"]) == [True, False]
     session.store.promote("wide", now_ns=workshop.now_ns)
     assert workshop.open(settings=wide).work.generation.name == "wide"
+
+
+def test_a_store_of_an_older_version_is_reprocessed_and_promoted(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an older version computed is not added to: reprocess leads out, and doctor says so."""
+    with monkeypatch.context() as older:
+        older.setattr("streetbump.detect.ALGORITHM", "detect-0")
+        session = workshop.open()
+        take_in(session, TRIPS[:4])
+    with pytest.raises(GenerationError, match=r"computed by detect-0.*streetbump reprocess"):
+        workshop.open()
+    assert "detect-0" in dict(zip(*states(workshop), strict=True))["old"]
+    with pytest.raises(GenerationError, match=r"'settings-1' was computed by detect-0"):
+        promote(session.store, "settings-1", now_ns=workshop.now_ns)
+    with pytest.raises(GenerationError, match=r"exists with other .*detect-0.*another name"):
+        workshop.open(generation="settings-1")
+    again = workshop.open(generation="upgraded")
+    reprocess(again, paths=(), stdin=no_stdin)
+    promote(again.store, "upgraded", now_ns=workshop.now_ns)
+    assert workshop.open().work.generation.name == "upgraded"
+    assert "old" not in states(workshop)[0]
+    assert session.store.clusters("settings-1").shape == session.store.clusters("upgraded").shape
+
+
+def states(workshop: Workshop) -> tuple[list[str], list[str]]:
+    """The states that doctor tells, and what it says of them."""
+    table = doctor(workshop.url(), environ=workshop.environ)
+    table = table[table["what"] == "generation"]
+    return list(table["state"]), list(table["detail"])
+
+
+def test_a_named_generation_goes_on_with_its_own_settings(workshop: Workshop) -> None:
+    """Begun with settings, it needs only its name to go on; a new one takes the active one's."""
+    wide = parse_settings("[cluster]\neps_m = 14.0\n", where="wide.toml")
+    assert workshop.open().settings.cluster.eps_m != 14.0
+    workshop.open(generation="wide", settings=wide)
+    assert workshop.open(generation="wide").settings == wide
+    assert workshop.open(generation="more").settings == workshop.open().settings
 
 
 def test_an_unfinished_generation_cannot_be_promoted(workshop: Workshop) -> None:
@@ -347,7 +385,7 @@ def test_the_first_plan_after_a_promotion_is_held(workshop: Workshop, city: Sand
     session = workshop.open(desks=[workshop.desk(city)])
     import_inventory(session)
     take_in(session)
-    reprocess(session, name="next", settings=None, paths=(), stdin=no_stdin)
+    reprocess(workshop.open(generation="next"), paths=(), stdin=no_stdin)
     session.store.promote("next", now_ns=workshop.now_ns)
     again = workshop.open(desks=[workshop.desk(city)])
     take_in(again, allow_send=True)
@@ -366,7 +404,7 @@ def test_after_a_promotion_every_place_is_planned_from_the_new_clusters(
     import_inventory(session)
     take_in(session)
     wide = parse_settings("[detect]\non_ratio = 2.9\n", where="x")
-    reprocess(session, name="next", settings=wide, paths=(), stdin=no_stdin)
+    reprocess(workshop.open(generation="next", settings=wide), paths=(), stdin=no_stdin)
     session.store.promote("next", now_ns=workshop.now_ns)
     again = reopened(session)
     assert again.work.generation.name == "next"
@@ -387,7 +425,7 @@ def test_reprocessing_named_files_leaves_what_is_known_of_them(workshop: Worksho
     path.write_bytes(clock_file())
     take_in(session, [str(path)], date="2026-03-03", tz="UTC", device="me")
     before = sorted(p.name for p in session.store.archive.root.rglob("*.parquet"))
-    reprocess(session, name="g2", settings=None, paths=[str(path)], stdin=no_stdin)
+    reprocess(workshop.open(generation="g2"), paths=[str(path)], stdin=no_stdin)
     assert sorted(p.name for p in session.store.archive.root.rglob("*.parquet")) == before
     assert (session.store.trips_pending("g2"), session.store.counts()["trips"]) == (0, 1)
 
@@ -596,4 +634,4 @@ def test_the_archive_is_needed_no_more_than_it_must(workshop: Workshop) -> None:
     take_in(session, TRIPS[:1])
     shutil.rmtree(session.store.archive.root)
     with pytest.raises(Exception, match=r"archive: trip [0-9a-f]{12} is missing"):
-        reprocess(session, name="again", settings=None, paths=(), stdin=no_stdin)
+        reprocess(workshop.open(generation="again"), paths=(), stdin=no_stdin)

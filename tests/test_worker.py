@@ -461,7 +461,7 @@ def test_a_promoted_generation_is_taken_up(workshop: Workshop) -> None:
 
     def promote(progress: Progress) -> None:
         if "clustered" in progress.what and other.store.active() == session.work.generation:
-            reprocess(other, name="next", settings=changed, paths=[], stdin=no_stdin)
+            reprocess(workshop.open(generation="next", settings=changed), paths=[], stdin=no_stdin)
             other.store.promote("next", now_ns=workshop.now_ns)
             rename_in(inbox, "second.csv", Path(TRIPS[1]).read_bytes())
 

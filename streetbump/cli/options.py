@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +73,17 @@ def outputs(
     forms: str = "table jsonl csv geojson",
     *,
     format_help: str = "How data is written; a table on a terminal, else JSON lines.",
-    output_help: str = "Write data to FILE: .csv .jsonl .geojson .parquet by ending.",
+    output_help: str = "Write data to FILE: .csv .jsonl .geojson .parquet .gpkg by ending.",
+    draws: bool = False,
 ) -> Callable[[Command], Command]:
-    """``--format`` and ``-o``: `out`."""
+    """``--format`` and ``-o``: `out`, of which pictures are asked where the command `draws`."""
 
     def apply(function: Command) -> Command:
         @wraps(function)
         def with_out(*, form: str | None, output: Path | None, **values: Any) -> Any:
-            return function(out=Output(form, output), **values)
+            out = Output(form, output)
+            out.check(draws=draws)  # before the work, and before anything is sent
+            return function(out=out, **values)
 
         return _stacked(
             click.option("--format", "form", type=click.Choice(forms.split()), help=format_help),
@@ -114,7 +117,7 @@ def trip_options(function: Command) -> Command:
     )(with_options)  # fmt: skip
 
 
-def common_options(function: Command) -> Command:
+def common_options(function: Command, *, draws: bool = False) -> Command:
     """Store, settings, what goes out: `shop`."""
 
     @wraps(function)
@@ -123,7 +126,11 @@ def common_options(function: Command) -> Command:
     ) -> Any:
         return function(shop=Shop(url, settings_path, out, words), **values)
 
-    return _stacked(store_option, settings_option, outputs(), quiet_options)(with_shop)
+    return _stacked(store_option, settings_option, outputs(draws=draws), quiet_options)(with_shop)
+
+
+drawing_options = partial(common_options, draws=True)
+"""The same for a command that draws where ``-o`` ends in .png, .pdf or .svg."""
 
 
 def box_of(text: str | None) -> tuple[float, float, float, float] | None:
@@ -134,6 +141,8 @@ def box_of(text: str | None) -> tuple[float, float, float, float] | None:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError as exc:
         raise UsageError(f"--bbox {text}: four numbers, west,south,east,north") from exc
+    if not -90 <= south <= north <= 90:
+        raise UsageError(f"--bbox {text}: west,south,east,north: no latitudes from south to north")
     return west, south, east, north
 
 

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streetbump.cli.options import a_file, bbox_option, box_of, common_options, stdin, trip_options
-from streetbump.cli.work import Shop
+from streetbump.cli.options import (
+    a_file,
+    bbox_option,
+    box_of,
+    common_options,
+    drawing_options,
+    stdin,
+    trip_options,
+)
+from streetbump.cli.work import Shop, say_if_empty
 from streetbump.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +74,7 @@ def roughness(shop: Shop, paths: tuple[str, ...], options: TripOptions, bbox: st
             found = room.roughness_of_files(
                 paths, options, settings=settings, stdin=stdin, on_file=tell
             )
+            say_if_empty(shop.words, paths)
             shop.words.refused(found.rejected)
             table, refused = found.rows, len(found.rejected) > 0
         else:
@@ -85,7 +94,7 @@ def roughness(shop: Shop, paths: tuple[str, ...], options: TripOptions, bbox: st
               help="The N runs a city vehicle should drive next instead.")  # fmt: skip
 @click.option("--min-devices", "k", type=click.IntRange(min=1), default=5, show_default=True,
               metavar="K", help="Nothing is told that fewer named devices drove.")  # fmt: skip
-@common_options
+@drawing_options
 def coverage(shop: Shop, **asked: Any) -> None:
     """Say what is known of each 20 m of street: unknown, driven, smooth, rough, has places.
 
@@ -112,7 +121,7 @@ def coverage(shop: Shop, **asked: Any) -> None:
 @click.argument("place_id", required=False)
 @click.option("--trip", "trip", metavar="FILE", help="Explain a trip file instead.")
 @trip_options
-@common_options
+@drawing_options
 def explain(shop: Shop, place_id: str | None, trip: str | None, options: TripOptions) -> None:
     """Say why the system says what it says of a place, a cluster, or a trip file.
 
@@ -126,7 +135,7 @@ def explain(shop: Shop, place_id: str | None, trip: str | None, options: TripOpt
         _explain_trip(shop, trip, options)
         return
     with shop.store() as store:
-        click.echo(room.explain(store, place_id or ""), nl=False)
+        shop.out.tell(room.explain(store, place_id or ""))
 
 
 def _explain_trip(shop: Shop, trip: str, options: TripOptions) -> None:

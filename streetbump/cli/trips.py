@@ -20,7 +20,7 @@ from streetbump.cli.options import (
     trip_options,
 )
 from streetbump.cli.words import Output, Words, only
-from streetbump.cli.work import Shop, steps, width_for
+from streetbump.cli.work import Shop, say_if_empty, steps, width_for
 
 if TYPE_CHECKING:
     from streetbump.commands.inputs import TripOptions
@@ -92,6 +92,7 @@ def detect(shop: Shop, paths: tuple[str, ...], options: TripOptions, everything:
         found = detect_files(
             paths, options, settings=settings, everything=everything, stdin=stdin, on_file=tell
         )
+    say_if_empty(shop.words, paths)
     shop.words.refused(found.rejected)
     shown = ("t_s", "lat_deg", "lon_deg", "pos_err_m", "speed_ms", "peak_ms2", "score", "class")
     shop.out.write(found.rows, people=only(*shown))

@@ -75,19 +75,16 @@ def _tell_of_inbox(words: Words) -> Callable[..., None]:
 def reprocess(shop: Shop, paths: tuple[str, ...], name: str, executor: str) -> None:
     """Compute every archived trip again, beside the active generation."""
     from streetbump.commands import generations as room
-    from streetbump.commands.inputs import STDIN, load_settings, trip_files
+    from streetbump.commands.inputs import STDIN, trip_files
 
     trip_files(p for p in paths if p != STDIN)
-    settings = load_settings(shop.settings_path)
     width = (os.cpu_count() or 1) if executor == "local" else 1
     shop.store().close()
     with (
-        replace(shop, settings_path=None).session(width=width) as session,
+        shop.session(name=name, width=width) as session,
         shop.words.progress("reprocess") as tell,
     ):
-        lines = room.reprocess(
-            session, name=name, settings=settings, paths=paths, stdin=stdin, on_progress=steps(tell)
-        )
+        lines = room.reprocess(session, paths=paths, stdin=stdin, on_progress=steps(tell))
     shop.words.say(*lines)
 
 
@@ -110,9 +107,10 @@ def compare(shop: Shop, a: str, b: str) -> None:
 def promote(shop: Shop, name: str) -> None:
     """Make a generation the active one; its first plan is held for review."""
     from streetbump import runtime
+    from streetbump.commands import generations as room
 
     with shop.store() as store:
-        store.promote(name, now_ns=runtime.now_ns())
+        room.promote(store, name, now_ns=runtime.now_ns())
     with shop.session() as session:
         session.until_idle(lanes=("cluster",))
     shop.words.say(f"generation {name!r} is active; its first plan is held for review")
@@ -144,10 +142,8 @@ def doctor(
     else:
         settings = shop.settings()
         records = room.doctor_trip(file, options, settings=settings, stdin=stdin)
-        for record in records:
-            for name, value in record.items():
-                click.echo(printable(f"{name}: {value}"))
-            click.echo()
+        stories = ["".join(f"{k}: {v}\n" for k, v in record.items()) for record in records]
+        shop.out.tell("".join(f"{story}\n" for story in stories))
         if any("refused" in record for record in records):
             sys.exit(1)
 

@@ -88,6 +88,24 @@ class Output:
     form: str | None
     path: Path | None
 
+    def check(self, *, draws: bool) -> None:
+        """Whether a file of that ending can be written there, as far as that can be known before.
+
+        Raises
+        ------
+        UsageError
+            It cannot.
+        """
+        from streetbump.report.output import ENDINGS
+
+        if self.path is None:
+            return
+        endings = (*ENDINGS, *(PICTURES if draws else ()))
+        if self.form is None and self.path.suffix.lower() not in endings:
+            raise UsageError(f"-o {self.path}: which format? one of {' '.join(endings)}")
+        if not self.path.parent.is_dir():
+            raise UsageError(f"-o {self.path}: there is no folder {self.path.parent}")
+
     def write(
         self, frame: pd.DataFrame, *, people: Any = None, text: Callable[..., str] | None = None
     ) -> None:
@@ -96,13 +114,30 @@ class Output:
         from streetbump.runtime import write_file
 
         if self.path is not None:
-            ending = ENDINGS.get(self.path.suffix.lower())
-            if self.form is None and ending is None:
-                raise UsageError(f"-o {self.path}: which format? one of {' '.join(ENDINGS)}")
-            write_file(self.path, _rendered(frame, self.form or ending or "", people, text))
+            kind = self.form or ENDINGS[self.path.suffix.lower()]
+            write_file(self.path, _rendered(frame, kind, people, text))
             return
         chosen = self.form or ("table" if _on_terminal() else "jsonl")
         click.echo(_rendered(frame, chosen, people, text), nl=False)
+
+    def tell(self, story: str) -> None:
+        """Print what is told in words and has no rows, or write it to a .txt file.
+
+        Raises
+        ------
+        UsageError
+            Rows were asked for.
+        """
+        from streetbump.runtime import write_file
+
+        ending = ".txt" if self.path is None else self.path.suffix.lower()
+        if self.form not in {None, "table"} or ending != ".txt":
+            raise UsageError("this is told in words: without --format, and -o FILE.txt at most")
+        text = printable(story)
+        if self.path is None:
+            click.echo(text, nl=False)
+        else:
+            write_file(self.path, text.encode())
 
     def picture(self) -> Path | None:
         """The file to draw instead, where its ending says so."""

@@ -46,11 +46,17 @@ class Shop:
 
     @contextmanager
     def session(
-        self, *, cities: Sequence[str] = (), width: int = 1, strangers: bool = False
+        self,
+        *,
+        name: str | None = None,
+        cities: Sequence[str] = (),
+        width: int = 1,
+        strangers: bool = False,
     ) -> Iterator[Session]:
-        """An open store with its generation, desks and executor; closed at the end.
+        """An open store with a generation, desks and executor; closed at the end.
 
-        Uploads of `strangers` are read in a child process under limits.
+        The generation is the active one, or the one of that name. Uploads of `strangers` are
+        read in a child process under limits.
         """
         from streetbump import runtime
         from streetbump.commands.inputs import load_settings
@@ -67,12 +73,21 @@ class Shop:
             session = open_session(
                 self.url,
                 settings=settings,
+                name=name,
                 desks=desks,
                 executor=stack.enter_context(executor),
                 observe=log if self.words.verbose else silent,
             )
             stack.enter_context(session.store)
             yield session
+
+
+def say_if_empty(words: Words, paths: Sequence[str]) -> None:
+    """Say that there was nothing to read: folders without files."""
+    from streetbump.commands.inputs import STDIN, trip_files
+
+    if STDIN not in paths and not trip_files(paths):
+        words.say(f"no files there: {', '.join(paths)}")
 
 
 def width_for(files: int) -> int:

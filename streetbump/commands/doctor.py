@@ -21,6 +21,7 @@ from streetbump.commands.inputs import NO_KEY, TripOptions, contents
 from streetbump.config import Settings
 from streetbump.detect.trigger import reported
 from streetbump.model import Rejected, Trip
+from streetbump.pipeline.generations import outdated
 from streetbump.pipeline.intake import detect_trip
 from streetbump.stores import Store
 from streetbump.stores.engine import sqlite_path
@@ -53,7 +54,9 @@ def doctor(url: str, *, environ: Mapping[str, str] = os.environ) -> pd.DataFrame
         rows.append(("store", "ok", f"{path}: {json.dumps(n)}"))
         active = store.active()
         if active is not None:
-            rows.append(("generation", "ok", f"{active.name} ({active.algorithm})"))
+            said = outdated(active)
+            state, detail = ("ok", f"({active.algorithm})") if said is None else ("old", said)
+            rows.append(("generation", state, f"{active.name} {detail}"))
         rows += [("lease", "held", f"{r} by {o}") for r, o, _ in store.leases()]
         if n["uploads_queued"]:
             rows.append(("uploads", "waiting", f"{n['uploads_queued']} queued"))

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pandas as pd
 
 from streetbump.cluster.places import flagged
 from streetbump.commands.inputs import TripOptions
 from streetbump.commands.session import OnProgress, Session, offer_files, unspool
-from streetbump.config import Settings
-from streetbump.errors import UsageError
+from streetbump.errors import GenerationError, UsageError
 from streetbump.pipeline import Status
-from streetbump.pipeline.generations import register, settings_of
+from streetbump.pipeline.generations import outdated, settings_of
 from streetbump.stores import Store
 
 
 def reprocess(
     session: Session,
     *,
-    name: str,
-    settings: Settings | None,
     paths: Sequence[str],
     stdin: Callable[[], bytes],
     on_progress: OnProgress = lambda _p: None,
 ) -> list[str]:
-    """Compute every archived trip in a generation; begun before, it goes on where it stopped."""
-    generation = register(
-        session.store, settings or session.settings, name=name, now_ns=session.clock()
-    )
-    work = replace(
-        session.work, generation=generation, settings=settings or settings_of(generation)
-    )
-    again = replace(session, work=work)
-    offered = offer_files(again, paths, TripOptions(), stdin=stdin, known=False)
-    last = again.until_idle(lanes=("intake", "cluster"), on_progress=on_progress)
-    unspool(again, offered)
+    """Compute every archived trip in the session's generation; begun before, it goes on there."""
+    generation = session.work.generation
+    name = generation.name
+    offered = offer_files(session, paths, TripOptions(), stdin=stdin, known=False)
+    last = session.until_idle(lanes=("intake", "cluster"), on_progress=on_progress)
+    unspool(session, offered)
     left = session.store.trips_pending(name)
     clusters = session.store.clusters(name)
     words = [f"generation {name!r}: {len(clusters)} clusters,"
@@ -44,6 +35,20 @@ def reprocess(
     if not generation.active:
         words.append(f"it is not active: streetbump promote {name} makes it so")
     return words if last.status is Status.IDLE else [*words, last.what]
+
+
+def promote(store: Store, name: str, *, now_ns: int) -> None:
+    """Make a generation the active one.
+
+    Raises
+    ------
+    GenerationError
+        This version does not compute by it: the store would take nothing in any more.
+    """
+    for generation in store.generations():
+        if generation.name == name and (said := outdated(generation)) is not None:
+            raise GenerationError(f"generation {name!r} {said}")
+    store.promote(name, now_ns=now_ns)
 
 
 def compare(store: Store, a: str, b: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from streetbump import runtime
@@ -16,7 +17,7 @@ from streetbump.executors import Executor, Serial
 from streetbump.model import upload_id_of
 from streetbump.observe import Observer, silent
 from streetbump.pipeline import LANES, Progress, Status, Work, advance
-from streetbump.pipeline.generations import active_generation
+from streetbump.pipeline.generations import active_generation, named_generation
 from streetbump.sending import Desk, plan_now
 from streetbump.stores import Store
 from streetbump.stores.engine import sqlite_path
@@ -86,16 +87,18 @@ def open_session(
     url: str,
     *,
     settings: Settings | None,
+    name: str | None = None,
     desks: Sequence[Desk] = (),
     executor: Executor | None = None,
     observe: Observer = silent,
     environ: Mapping[str, str] = os.environ,
     files: Files | None = None,
 ) -> Session:
-    """Open (or make) a store, and take up its active generation."""
+    """Open (or make) a store, and take up its active generation, or the one of that name."""
     store = Store(url, gone=runtime.gone, files=files)
+    take_up = active_generation if name is None else partial(named_generation, name=name)
     try:
-        generation, used = active_generation(
+        generation, used = take_up(
             store, settings, shipped=shipped_settings(), now_ns=runtime.now_ns()
         )
         work = Work(

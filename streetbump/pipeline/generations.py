@@ -11,6 +11,8 @@ from streetbump.detect.classify import load_model
 from streetbump.errors import GenerationError
 from streetbump.stores import Generation, Store
 
+_HOW = "streetbump reprocess --generation NAME, then streetbump promote NAME"
+
 
 def generation_parts(settings: Settings) -> tuple[str, str, str]:
     """Content key, algorithm and model digest of what this version computes with `settings`."""
@@ -48,19 +50,44 @@ def active_generation(
         added = register(store, first, name=f"settings-{first.version}", now_ns=now_ns)
         return added, first
     wanted = settings or settings_of(active)
-    content, algorithm, _ = generation_parts(wanted)
-    if content == active.content:
+    if generation_parts(wanted)[0] == active.content:
         return active, wanted
-    how = "streetbump reprocess --generation NAME, then streetbump promote NAME"
-    if settings is not None and settings_of(active) != settings:
-        raise GenerationError(
-            f"--settings: differ from those of the store's active generation {active.name!r};"
-            f" to change them: {how}"
-        )
+    if (said := outdated(active)) is not None:
+        raise GenerationError(f"the store's active generation {active.name!r} {said}")
     raise GenerationError(
-        f"the store's active generation {active.name!r} was computed by {active.algorithm},"
-        f" this version computes by {algorithm}: {how}"
+        f"--settings: differ from those of the store's active generation {active.name!r};"
+        f" to change them: {_HOW}"
     )
+
+
+def outdated(generation: Generation) -> str | None:
+    """How this version computes otherwise than a generation was, and what to do; else None."""
+    content, algorithm, _ = generation_parts(settings_of(generation))
+    if content == generation.content:
+        return None
+    if algorithm == generation.algorithm:
+        return f"was computed with other models than this version has: {_HOW}"
+    return f"was computed by {generation.algorithm}, this version computes by {algorithm}: {_HOW}"
+
+
+def named_generation(
+    store: Store, settings: Settings | None, *, name: str, shipped: Settings, now_ns: int
+) -> tuple[Generation, Settings]:
+    """The generation to compute under that name, and its settings; a new name is entered.
+
+    With no settings asked for, they are those the name stands for already, else those of the
+    active generation. Whether this version still computes the active one does not matter: after
+    an upgrade this is how the store comes to one that it does.
+
+    Raises
+    ------
+    GenerationError
+        The name stands for other settings, or for another version's algorithms.
+    """
+    known = {g.name: g for g in store.generations()}
+    like = known.get(name) or store.active()
+    used = settings or (settings_of(like) if like else shipped)
+    return register(store, used, name=name, now_ns=now_ns), used
 
 
 def register(store: Store, settings: Settings, *, name: str, now_ns: int) -> Generation:

@@ -136,7 +136,7 @@ def _link_lines(place_id: str, links: Sequence[LinkRow]) -> list[str]:
         moved += [f"{_count(gave, 'cluster')} came from it"] * bool(gave)
         lines.append(f"  shared with place {other}: {', '.join(moved) or 'at the same time'}")
     total = len({link.cluster_id for link in own})
-    return [*lines, f"  {_count(total, 'cluster')} in all: trips that came gave them new ids"]
+    return [*lines, f"  {_count(total, 'cluster')} in all: later trips or a promotion gave new ids"]
 
 
 def _cluster_lines(c: pd.Series, hits: pd.DataFrame, handles: Mapping[int, str]) -> list[str]:

@@ -387,7 +387,9 @@ def parse_bare(text: str, *, axes: Sequence[str]) -> Floats:
         raw = pd.read_csv(io.StringIO(text), header=header)
         raw = raw[list(axes)] if axes else raw
         values = raw.astype("float64").to_numpy()
-    except (ValueError, KeyError, pd.errors.ParserError) as exc:
+    except pd.errors.ParserError as exc:
+        raise InputError("not a bare series: lines have different numbers of cells") from exc
+    except (ValueError, KeyError) as exc:
         raise InputError(f"not a bare series: {exc}") from exc
     if values.shape[1] not in (1, 3) or len(values) < 2 or not np.isfinite(values).all():
         raise InputError("not a bare series: numbers in one column, or name the axes")

@@ -99,7 +99,8 @@ class Base:
             row = c.execute(sa.select(t.generations).where(t.generations.c.name == name)).first()
             if row is not None and row.content != content:
                 raise GenerationError(
-                    f"generation {name!r} exists with other settings: choose another name"
+                    f"generation {name!r} exists with other settings or algorithms"
+                    f" ({row.algorithm}): choose another name"
                 )
             if row is not None:
                 return as_generation(row)
