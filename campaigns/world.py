@@ -78,7 +78,7 @@ def _passes(trip_key: int, t_ns: int, n: int) -> pd.DataFrame:
     values = {
         "trip_key": trip_key, "seq": np.arange(n), "bin": bin_of(*spots(n)), "t_utc_ns": t_ns,
         "heading_deg": 0.0, "speed_ms": 11.0, "weight": 1.0, "roughness_ms2": np.nan,
-        "roughness_err_ms2": np.nan,
+        "roughness_err_ms2": np.nan, "aside_m": np.nan,
     }  # fmt: skip
     return PASSES.build({name: np.broadcast_to(values[name], n) for name in PASSES.names})
 
