@@ -103,6 +103,20 @@ def from_local_m(
     return lat, np.asarray((lon + 540.0) % 360.0 - 180.0)
 
 
+def right_of_m(
+    lat_deg: Floats, lon_deg: Floats, course_deg: Floats, *, lat0_deg: Floats, lon0_deg: Floats
+) -> Floats:
+    """How far right of an origin each point lies for who drives on a course past it, m.
+
+    >>> here = {"lat0_deg": np.zeros(1), "lon0_deg": np.zeros(1)}
+    >>> right_of_m(np.zeros(1), np.array([1e-4]), np.array([0.0]), **here).round(1).tolist()
+    [11.1]
+    """
+    east, north = local_m(lat_deg, lon_deg, lat0_deg=lat0_deg, lon0_deg=lon0_deg)
+    psi = np.radians(course_deg)
+    return np.asarray(east * np.cos(psi) - north * np.sin(psi))
+
+
 def bearing_deg(lat1_deg: Floats, lon1_deg: Floats, lat2_deg: Floats, lon2_deg: Floats) -> Floats:
     """Direction from point 1 to point 2 nearby, degrees clockwise from north in [0, 360).
 

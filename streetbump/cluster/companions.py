@@ -190,8 +190,7 @@ def _of_like_strength(felt: Felt) -> tuple[Ints, Ints]:
     order = np.lexsort((felt.trip, felt.score, felt.cluster))
     cluster, trip, score = felt.cluster[order], felt.trip[order], felt.score[order]
     row = np.arange(len(order))
-    one = np.repeat(row, np.minimum(COMPARED, len(order) - 1 - row))
-    other = one + 1 + np.arange(len(one)) - np.searchsorted(one, one)
+    one, other = expanded(row + 1, np.minimum(COMPARED, len(order) - 1 - row))
     pair = (cluster[one] == cluster[other]) & (trip[one] != trip[other])
     pair &= score[other] <= (1 + LIKE) * score[one]
     return order[one[pair]], order[other[pair]]

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from streetbump.config import ClusterSettings
-from streetbump.geo import bin_centre, ecef_mm, from_local_m, heading_difference_deg, local_m
+from streetbump.geo import (
+    bin_centre,
+    ecef_mm,
+    from_local_m,
+    heading_difference_deg,
+    local_m,
+    right_of_m,
+)
 from streetbump.model import CLASSES, Bools, Floats, Ints
 
 NS_PER_DAY = 86_400_000_000_000
@@ -277,12 +284,11 @@ def _mean_known(values: Floats, starts: Ints) -> Floats:
 
 def _right_m(at: Centres, cluster: Ints, passes: pd.DataFrame, row: Ints) -> Floats:
     """How far right of a cluster's place the car's line through a bin runs, m."""
-    lat_deg, lon_deg = bin_centre(passes["bin"].to_numpy()[row])
-    east, north = local_m(
-        lat_deg, lon_deg, lat0_deg=at.lat_deg[cluster], lon0_deg=at.lon_deg[cluster]
+    bins, course_deg, aside_m = (
+        passes[name].to_numpy()[row] for name in ("bin", "heading_deg", "aside_m")
     )
-    psi = np.radians(passes["heading_deg"].to_numpy()[row])
-    return passes["aside_m"].to_numpy()[row] + east * np.cos(psi) - north * np.sin(psi)
+    here = {"lat0_deg": at.lat_deg[cluster], "lon0_deg": at.lon_deg[cluster]}
+    return np.asarray(aside_m + right_of_m(*bin_centre(bins), course_deg, **here))
 
 
 def log_speed(speed_ms: Floats) -> Floats:

@@ -8,7 +8,7 @@ import pandas as pd
 from streetbump.config import DetectSettings
 from streetbump.detect.locate import Track
 from streetbump.detect.roughness import Levels, roughness
-from streetbump.geo import bin_centre, bin_of, local_m
+from streetbump.geo import bin_centre, bin_of, right_of_m
 from streetbump.model import PASSES, Bools, Floats, Ints, Trip
 
 STEP_M = 4.0
@@ -71,6 +71,8 @@ def find_passes(
     last = np.concatenate((first[1:], [len(bins)])) - 1
     middle = (first + last) // 2
     legs_mid = leg[middle]
+    lat0, lon0 = bin_centre(bins[first])
+    course = track.course_deg[legs_mid]
     index, error = roughness(levels, t_ns[first] - half_ns[first], t_ns[last] + half_ns[last])
     accuracy = np.maximum(track.accuracy_m[legs_mid], track.accuracy_m[legs_mid + 1])
     return PASSES.build(
@@ -79,22 +81,14 @@ def find_passes(
             "seq": np.arange(len(first)),
             "bin": bins[first],
             "t_utc_ns": (t_ns[first] + t_ns[last]) // 2,
-            "heading_deg": track.course_deg[legs_mid],
+            "heading_deg": course,
             "speed_ms": track.pace_ms[legs_mid],
             "weight": weight_of(trip.rate_hz, accuracy, settings=settings),
             "roughness_ms2": index,
             "roughness_err_ms2": error,
-            "aside_m": _aside_m(bins[first], lat[middle], lon[middle], track.course_deg[legs_mid]),
+            "aside_m": right_of_m(lat[middle], lon[middle], course, lat0_deg=lat0, lon0_deg=lon0),
         }
     )
-
-
-def _aside_m(bins: Ints, lat_deg: Floats, lon_deg: Floats, course_deg: Floats) -> Floats:
-    """How far right of the middle of its bin a line through a point runs, m."""
-    lat0, lon0 = bin_centre(bins)
-    east, north = local_m(lat_deg, lon_deg, lat0_deg=lat0, lon0_deg=lon0)
-    psi = np.radians(course_deg)
-    return east * np.cos(psi) - north * np.sin(psi)
 
 
 _PAUSE_NS = 30_000_000_000  # standing longer than this in one bin makes two visits of it
