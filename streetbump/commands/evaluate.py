@@ -32,7 +32,8 @@ from streetbump.report.rows import rejected_rows
 from streetbump.report.scoreboard import Figure, frame_of
 from streetbump.report.series import Clip, clip_of, score_series
 from streetbump.report.sessions import score_sessions
-from streetbump.report.sites import REPORT_COLUMNS, Snapshot, score_sites
+from streetbump.report.sites import score_sites
+from streetbump.report.town import REPORT_COLUMNS, Snapshot
 from streetbump.report.truth import Description
 from streetbump.runtime import read_text
 from streetbump.stores import Store

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from streetbump.errors import MissingExtra
-from streetbump.report import events, series, sessions, sites
+from streetbump.report import events, series, sessions, sites, stated
 from streetbump.report.scoreboard import OURS
 
 INK, OUR_COLOUR, THEIR_COLOUR, FAINT = "#222222", "#0b6e99", "#b0b0b0", "#dddddd"
@@ -240,6 +240,6 @@ _PICTURES: tuple[tuple[str, Callable[[pd.DataFrame, str], bytes], str], ...] = (
     ("clips-reliability", _reliability, series.RELIABILITY_PART),
     ("sessions", _scores, sessions.EACH),
     ("places-by-passes", _curves, sites.BY_PASSES),
-    ("places-reliability", _reliability, sites.RELIABILITY),
+    ("places-reliability", _reliability, stated.RELIABILITY),
 )
 """Name, how it is drawn, and the part of the scoreboard it shows."""

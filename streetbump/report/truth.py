@@ -180,7 +180,7 @@ NUMBERS = ("t_start_s", "t_end_s", "lat", "lon", "tol_lo_s", "tol_hi_s", "tol_m"
 NEEDED = ("trip_id", "kind", "label")
 
 SITE_TEXT = ("site_id", "kind", "label")
-SITE_NUMBERS = ("lat_deg", "lon_deg", "passes", "felt", "depth_m")
+SITE_NUMBERS = ("lat_deg", "lon_deg", "passes", "felt", "height_m")
 SITE_NEEDED = ("site_id", "label", "lat_deg", "lon_deg")
 
 
@@ -235,7 +235,7 @@ def with_places(truth: pd.DataFrame, sites: pd.DataFrame | None) -> pd.DataFrame
 
 
 def parse_sites(text: str, *, where: str) -> pd.DataFrame:
-    r"""What is known of each site beyond its place: passes, how many felt it, depth.
+    r"""What is known of each site beyond its place: passes, how many felt it, height.
 
     >>> parse_sites("site_id,label,lat_deg,lon_deg\ns1,pothole,12,-150\n", where="s")["passes"][0]
     np.float64(nan)

@@ -13,7 +13,7 @@ from streetbump.detect.locate import Track
 from streetbump.errors import ConfigError, InputError, MissingExtra
 from streetbump.geo import from_local_m
 from streetbump.model import BUMPS, CLUSTERS, P_COLUMNS, JoltClass
-from streetbump.report import events, series, sessions, sites
+from streetbump.report import events, series, sessions, sites, stated, town
 from streetbump.report.hearing import Heard, bare_trip, hear
 from streetbump.report.scoreboard import COLUMNS, OURS, Figure, frame_of, people_text
 from streetbump.report.truth import (
@@ -272,12 +272,15 @@ def reports_at(east_m: list[float], err_m: float = 2.0) -> pd.DataFrame:
     lat, lon = from_local_m(np.array(east_m), np.zeros(len(east_m)), lat0_deg=12.0, lon0_deg=-150.0)
     columns = {"lat_deg": lat, "lon_deg": lon, "pos_err_m": err_m, "hit_rate_lo": 0.4,
                "hit_rate_hi": 0.9}  # fmt: skip
-    return pd.DataFrame(columns, columns=list(sites.REPORT_COLUMNS)).astype("float64")
+    return pd.DataFrame(columns, columns=list(town.REPORT_COLUMNS)).astype("float64")
 
 
-def places(reports: pd.DataFrame, more: pd.DataFrame | None = None) -> pd.DataFrame:
-    trips = [heard(f"t{k}", np.empty(0), np.array([50.0, 150.0, 250.0, 350.0])) for k in range(4)]
-    shot = sites.Snapshot(4, CLUSTERS.empty(), reports)
+def places(
+    reports: pd.DataFrame, more: pd.DataFrame | None = None, n_trips: int = 4
+) -> pd.DataFrame:
+    at_s = np.array([50.0, 150.0, 250.0, 350.0])
+    trips = [heard(f"t{k}", np.empty(0), at_s) for k in range(n_trips)]
+    shot = town.Snapshot(n_trips, CLUSTERS.empty(), reports)
     return frame_of(
         sites.score_sites([shot], trips, town_truth(), more, description=NOBODY), dataset="town"
     )
@@ -286,6 +289,11 @@ def places(reports: pd.DataFrame, more: pd.DataFrame | None = None) -> pd.DataFr
 def place_value(table: pd.DataFrame, method: str, measure: str) -> float:
     keep = (table["part"] == sites.PART) & (table["method"] == method)
     return float(table.loc[keep & (table["measure"] == measure), "value"].iloc[0])
+
+
+def stated_of(table: pd.DataFrame, at: str = "") -> pd.Series:
+    rows = table[(table["part"] == stated.STATED) & (table["at"] == at)]
+    return rows.set_index("measure")["value"]
 
 
 @pytest.mark.parametrize(
@@ -319,7 +327,7 @@ def test_a_street_that_nobody_drove_is_unknown() -> None:
     far = town_truth().iloc[:1].assign(lat=lat, lon=lon, note="far")
     truth = pd.concat([town_truth(), far], ignore_index=True)
     trips = [heard("t0", np.empty(0))]
-    shot = sites.Snapshot(1, CLUSTERS.empty(), reports_at(list(POTHOLES_M)))
+    shot = town.Snapshot(1, CLUSTERS.empty(), reports_at(list(POTHOLES_M)))
     table = frame_of(
         sites.score_sites([shot], trips, truth, None, description=NOBODY), dataset="town"
     )
@@ -338,13 +346,50 @@ def test_stated_intervals_are_checked() -> None:
         for k, (r, f) in enumerate(zip(town_truth().itertuples(), (5, 9, 10, 2, 0), strict=True))
     )
     table = places(reports_at(list(POTHOLES_M + 3)), parse_sites(text, where="s"))
-    stated = table[table["part"] == sites.STATED].set_index("measure")["value"]
-    assert stated["50 % radius holds the site"] == 0
-    assert stated["90 % radius holds the site"] == 1
-    assert stated["hit-rate interval holds it"] == 0.5
+    held = stated_of(table)
+    assert held["50 % radius holds the site"] == 0
+    assert held["90 % radius holds the site"] == 1
+    assert held["hit-rate interval holds it"] == 0.5
+    assert stated_of(table, "10+ passes").empty
     off = places(reports_at(list(POTHOLES_M + 6)))
-    stated = off[off["part"] == sites.STATED].set_index("measure")["value"]
-    assert stated["90 % radius holds the site"] == 0
+    assert stated_of(off)["90 % radius holds the site"] == 0
+
+
+def test_what_many_drove_past_has_rows_of_its_own() -> None:
+    """Of potholes that ten trips passed those that three felt count; severity ranks depth."""
+    text = "site_id,label,lat_deg,lon_deg,passes,felt,height_m\n" + "\n".join(
+        f"s{k},{r.label},{r.lat},{r.lon},10,{felt},{-depth}"
+        for k, (r, felt, depth) in enumerate(
+            zip(
+                town_truth().itertuples(),
+                (5, 9, 10, 2, 0),
+                (0.02, 0.03, 0.05, 0.04, 0),
+                strict=True,
+            )
+        )
+    )
+    reports = reports_at([*POTHOLES_M[:3] + 3, HUMP_M]).assign(severity=[2.0, 3.0, 5.0, 1.0])
+    table = places(reports, parse_sites(text, where="s"), n_trips=10)
+    driven = table[(table["part"] == sites.WELL_DRIVEN) & (table["method"] == sites.FLAGGED)]
+    value = driven.set_index("measure")["value"]
+    assert value["recall"] == 1  # two trips felt the fourth pothole
+    assert value["precision"] == 0.75
+    assert place_value(table, sites.FLAGGED, "recall") == 0.75
+    assert stated_of(table, "10+ passes")["severity with depth, Spearman"] == 1
+
+
+def test_one_report_may_serve_two_potholes() -> None:
+    """A report between two potholes is matched to one of them; whoever goes there sees both."""
+    near = town_truth().iloc[:2].copy()
+    lat, lon = from_local_m(np.array([500.0, 508.0]), np.zeros(2), lat0_deg=12.0, lon0_deg=-150.0)
+    trips = [heard("t0", np.empty(0))]
+    shot = town.Snapshot(1, CLUSTERS.empty(), reports_at([503.0]))
+    figures = sites.score_sites(
+        [shot], trips, near.assign(lat=lat, lon=lon), None, description=NOBODY
+    )
+    table = frame_of(figures, dataset="town")
+    assert place_value(table, sites.FLAGGED, "recall") == 0.5
+    assert place_value(table, sites.FLAGGED, "a report is near") == 1
 
 
 def test_peers_are_grouped_and_tuned_on_the_other_half() -> None:
