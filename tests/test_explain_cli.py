@@ -47,6 +47,20 @@ def test_the_figures_are_those_of_detect(here: Path) -> None:
             assert said.get(name, "") == value
 
 
+def test_jolts_without_a_place_are_counted_with_the_reason(here: Path) -> None:
+    """Fixes ten seconds apart: the jolts are there, no place is guessed, and the words say why."""
+    head, rows = Path(ADA).read_text().split("accuracy\n")
+    fixes = (k for k, row in enumerate(rows.splitlines()) if not row.endswith(",,,,"))
+    kept = set(list(fixes)[::10])
+    thin = [r for k, r in enumerate(rows.splitlines()) if r.endswith(",,,,") or k in kept]
+    (here / "thin.csv").write_text("\n".join([head + "accuracy", *thin]) + "\n")
+    done = streetbump("explain", "--trip", "thin.csv", "--format", "csv", cwd=here)
+    assert table_of(done.stdout)["lat_deg"].isna().all()
+    assert facts_in(done.stderr)["placed"].startswith("0 of ")
+    assert "placed: 0 of " in streetbump("doctor", "trip", "thin.csv", cwd=here).stdout.decode()
+    assert facts_in(streetbump("explain", "--trip", ADA, cwd=here).stderr)["placed"] == "all"
+
+
 def test_people_see_time_class_and_what_is_reported(here: Path) -> None:
     """The table for people has the time of day, the probability, and yes or no."""
     done = streetbump("explain", "--trip", ADA, "--format", "table", cwd=here)

@@ -19,6 +19,7 @@ from streetbump import runtime
 from streetbump.cityprofile import FileChannel
 from streetbump.commands.inputs import NO_KEY, TripOptions, contents
 from streetbump.config import Settings
+from streetbump.detect.locate import unplaced_words
 from streetbump.detect.trigger import reported
 from streetbump.model import Rejected, Trip
 from streetbump.pipeline.generations import outdated
@@ -73,8 +74,11 @@ def doctor_trip(
         for row, notes in explained(data, name=Path(name).name, options=how):
             if isinstance(row, Trip):
                 found = detect_trip(row, settings)
-                shown = int(reported(found.bumps, settings=settings.detect).sum())
-                said = {**describe(row), "jolts": shown, "passes": len(found.passes)}
+                shown = found.bumps[reported(found.bumps, settings=settings.detect)]
+                at = int(shown["lat_deg"].notna().sum())
+                placed = unplaced_words(at, len(shown), settings=settings.detect)
+                said = {**describe(row), "jolts": len(shown), "placed": placed,
+                        "passes": len(found.passes)}  # fmt: skip
                 notes = (*notes, ("at_the_door", _at_the_door(row, settings)))
             else:
                 said = {"part": row.part, "refused": row.reason.value, "hint": row.hint}

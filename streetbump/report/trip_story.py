@@ -15,6 +15,7 @@ from streetbump.config import DetectSettings, Settings, shipped_settings
 from streetbump.detect import detect_in
 from streetbump.detect.classify import JoltModel, cut_windows
 from streetbump.detect.listen import Listening, listen
+from streetbump.detect.locate import unplaced_words
 from streetbump.detect.trigger import reported
 from streetbump.model import P_COLUMNS, Floats, Ints, Trip
 from streetbump.report.rows import DETECT_COLUMNS, detect_rows
@@ -171,6 +172,11 @@ def facts(story: Story) -> dict[str, str]:
         "not_heard": _lost_words(story),
         "fixes_late": _lag_words(story),
         "noise": _noise_words(story),
+        "placed": unplaced_words(
+            int(story.jolts["lat_deg"].notna().sum()),
+            len(story.jolts),
+            settings=story.settings.detect,
+        ),
         "candidates": _count_words(story.jolts, f"score above {story.settings.detect.on_ratio:g}"),
         "reported": _count_words(
             story.jolts[story.jolts["reported"]],
