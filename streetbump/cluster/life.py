@@ -11,6 +11,7 @@ there *now*, and when that changed. Nothing fades by age: without a vote nothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,15 +88,7 @@ class Filed:
 
 
 def presence(votes: Votes, *, closed_ns: int | None, settings: LifeSettings) -> Presence:
-    """How sure the votes make us that a place is there now.
-
-    Parameters
-    ----------
-    votes : Votes
-        In any order; no vote gives the prior.
-    closed_ns : int or None
-        When the city's claim to have closed it was seen: from then on a repair is likely
-        beforehand, and only votes from then on count towards `devices` and `days`.
+    """How sure the votes make us that a place is there now: :func:`presences` of one place.
 
     >>> from streetbump.config import shipped_settings
     >>> s = shipped_settings().life
@@ -105,12 +98,41 @@ def presence(votes: Votes, *, closed_ns: int | None, settings: LifeSettings) -> 
     >>> now.p < 0.01, now.since_ns == 8 * 86_400_000_000_000, now.devices
     (True, True, 6)
     """
+    return presences([votes], closed_ns=[closed_ns], settings=settings)[0]
+
+
+def presences(
+    votes: Sequence[Votes], *, closed_ns: Sequence[int | None], settings: LifeSettings
+) -> list[Presence]:
+    """How sure the votes of each place make us that it is there now.
+
+    Parameters
+    ----------
+    votes : sequence of Votes
+        In any order within a place; no vote gives the prior.
+    closed_ns : sequence of int or None
+        When the city's claim to have closed each was seen: from then on a repair is likely
+        beforehand, and only votes from then on count towards `devices` and `days`.
+    """
+    ordered = [_by_time(v) for v in votes]
+    closing = [
+        None if closed is None else int(np.searchsorted(v.t_ns, closed))
+        for v, closed in zip(ordered, closed_ns, strict=True)
+    ]
+    p = _filtered(ordered, closing=closing, settings=settings)
+    each = zip(ordered, p, closing, strict=True)
+    return [_present(v, p_of[: len(v.t_ns)], at, settings=settings) for v, p_of, at in each]
+
+
+def _by_time(votes: Votes) -> Votes:
     order = np.lexsort((votes.voter, votes.t_ns))
-    v = Votes(*(getattr(votes, name)[order] for name in votes.__dataclass_fields__))
+    return Votes(*(getattr(votes, name)[order] for name in votes.__dataclass_fields__))
+
+
+def _present(v: Votes, p: Floats, closing: int | None, *, settings: LifeSettings) -> Presence:
+    """The place after its last vote, given how sure each vote made us."""
     if len(v.t_ns) == 0:
         return Presence(settings.present_first, None, 0, 0)
-    closing = None if closed_ns is None else int(np.searchsorted(v.t_ns, closed_ns))
-    p = _filtered(v, closing=closing, settings=settings)
     there = p >= 0.5
     agreeing = (v.hit >= 0.5) == there[-1]
     turned = np.flatnonzero(there != there[-1])
@@ -127,31 +149,44 @@ def presence(votes: Votes, *, closed_ns: int | None, settings: LifeSettings) -> 
     )
 
 
-def _filtered(v: Votes, *, closing: int | None, settings: LifeSettings) -> Floats:
-    """Probability of presence after each vote, (n,)."""
-    log_hit, log_miss = np.log(HIT_RATES), np.log1p(-HIT_RATES)
+def _filtered(
+    votes: Sequence[Votes], *, closing: Sequence[int | None], settings: LifeSettings
+) -> Floats:
+    """Probability of presence after each vote of each place, (places, most votes).
+
+    A row goes on for nothing after its place's last vote: all places take a step together.
+    """
     stray, no_stray = np.log(settings.stray_rate), np.log1p(-settings.stray_rate)
-    weight = v.weight / (1 + _votes_before(v))
-    yes, no = weight * v.hit, weight * (1 - v.hit)
-    seen_there = np.exp(yes[:, None] * log_hit + no[:, None] * log_miss)
-    seen_gone = np.exp(yes * stray + no * no_stray)
-    share = np.full(len(HIT_RATES), 1 / len(HIT_RATES))
-    there, gone = settings.present_first * share, (1 - settings.present_first) * share
-    p = np.empty(len(v.t_ns))
-    for k in range(len(p)):  # a recursion over the votes of one place: hundreds at most
-        away = settings.repaired_at_closing if k == closing else settings.repaired_per_vote
+    log_hit, log_miss = np.log(HIT_RATES), np.log1p(-HIT_RATES)
+    most = max((len(v.t_ns) for v in votes), default=0)
+    yes, no = np.zeros((most, len(votes))), np.zeros((most, len(votes)))
+    away = np.full((most, len(votes)), settings.repaired_per_vote)
+    for k, (v, closed) in enumerate(zip(votes, closing, strict=True)):
+        weight = v.weight / (1 + _votes_before(v))
+        yes[: len(weight), k], no[: len(weight), k] = weight * v.hit, weight * (1 - v.hit)
+        if closed is not None:
+            away[closed : closed + 1, k] = settings.repaired_at_closing
+    start = np.full((len(votes), len(HIT_RATES)), 1 / len(HIT_RATES))
+    there, gone = settings.present_first * start, (1 - settings.present_first) * start
+    p = np.empty((most, len(votes)))
+    for k in range(most):  # a recursion over the votes: hundreds at most
+        seen_there = np.exp(yes[k][:, None] * log_hit + no[k][:, None] * log_miss)
+        seen_gone = np.exp(yes[k] * stray + no[k] * no_stray)[:, None]
+        leaves = away[k][:, None]
         there, gone = (
-            (there * (1 - away) + gone * settings.appears_per_vote) * seen_there[k],
-            (gone * (1 - settings.appears_per_vote) + there * away) * seen_gone[k],
+            (there * (1 - leaves) + gone * settings.appears_per_vote) * seen_there,
+            (gone * (1 - settings.appears_per_vote) + there * leaves) * seen_gone,
         )
-        total = there.sum() + gone.sum()
+        total = (there.sum(axis=1) + gone.sum(axis=1))[:, None]
         there, gone = there / total, gone / total
-        p[k] = there.sum()
-    return p
+        p[k] = there.sum(axis=1)
+    return p.T
 
 
 def _votes_before(v: Votes) -> Ints:
     """How many votes the same voter cast within the week before each, (n,)."""
+    if len(v.day) == 0:
+        return np.empty(0, np.int64)
     order = np.lexsort((v.day, v.voter))
     span = int(v.day.max() - v.day.min()) + WEEK_DAYS + 1
     _, rank = np.unique(v.voter[order], return_inverse=True)
@@ -216,24 +251,28 @@ def _again(place: Place, why: str) -> Place:
 
 def votes_at(
     clusters: pd.DataFrame,
+    place: Ints,
     hits: pd.DataFrame,
     passes: pd.DataFrame,
     trips: pd.DataFrame,
     *,
     settings: ClusterSettings,
-) -> Votes:
-    """What cars said of the place that some clusters make up.
+) -> list[Votes]:
+    """What cars said of the places that some clusters make up, of place 0 and up.
 
     Parameters
     ----------
     clusters : DataFrame
-        Rows of ``CLUSTERS``: a cluster per direction, as a rule.
+        Rows of ``CLUSTERS``: a cluster per direction of a place, as a rule.
+    place : (n,) int64
+        The number of the place that each of them is part of; each number is somebody's.
     hits : DataFrame
         Their members: ``cluster_id`` beside the columns of ``BUMPS``.
     passes, trips : DataFrame
         ``PASSES`` around them, and ``TRIPS`` behind both.
     """
-    clusters = clusters.sort_values("cluster_id").reset_index(drop=True)
+    order = np.argsort(clusters["cluster_id"].to_numpy(str))
+    clusters, place = clusters.iloc[order].reset_index(drop=True), place[order]
     hits = hits.sort_values(["cluster_id", "trip_key", "seq"]).reset_index(drop=True)
     number = np.searchsorted(clusters["cluster_id"].to_numpy(str), hits["cluster_id"].to_numpy(str))
     at = evidence.Centres(
@@ -248,15 +287,22 @@ def votes_at(
     company = co_travelling(
         at, felt, passes, device[passed], dated[passed], way_m=settings.company_m
     )
-    return votes_of(
-        t_ns=seen.t_ns,
-        hit=seen.hit,
-        weight=seen.weight,
+    visits = {
+        "t_ns": seen.t_ns,
+        "hit": seen.hit,
+        "weight": seen.weight,
         # All trips that name no device are one voter, -1: any number of them can be made.
-        voter=company.voters(seen.cluster, seen.trip, device[row]),
-        day=evidence.solar_day(seen.t_ns, at.lon_deg[seen.cluster]),
-        dated=dated[row],
-    )
+        "voter": company.voters(seen.cluster, seen.trip, device[row]),
+        "day": evidence.solar_day(seen.t_ns, at.lon_deg[seen.cluster]),
+        "dated": dated[row],
+    }
+    of = place[seen.cluster]
+    by_place = np.argsort(of, kind="stable")
+    ends = np.cumsum(np.bincount(of, minlength=int(place.max(initial=-1)) + 1))
+    return [
+        votes_of(**{name: column[rows] for name, column in visits.items()})
+        for rows in np.split(by_place, ends)[:-1]
+    ]
 
 
 def votes_of(

@@ -14,7 +14,7 @@ from streetbump.config import Settings, shipped_settings
 from streetbump.detect.classify import load_model
 from streetbump.errors import InputError
 from streetbump.model import Rejected
-from streetbump.pipeline.clusters import presence_at
+from streetbump.pipeline.clusters import presences_at
 from streetbump.pipeline.generations import settings_of
 from streetbump.report.explain import Life, explain_place
 from streetbump.report.rows import rejected_rows
@@ -58,8 +58,8 @@ def _life(store: Store, place: PlaceRow) -> Life:
     closed_ns = next((r.closed_ns for r in rows if r.episode == place.episode), None)
     active, seen = store.active(), None
     if active is not None:
-        seen = presence_at(
-            store, place, closed_ns=closed_ns, generation=active, settings=settings_of(active)
+        (seen,) = presences_at(
+            store, [place], closed_ns=[closed_ns], generation=active, settings=settings_of(active)
         )
     requests, history = [asdict(row) for row in rows], store.history(place.place_id)
     return Life(seen, requests, history, store.links(place.place_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from streetbump import cluster
 from streetbump.cluster.kinds import load_place_model
-from streetbump.cluster.life import Filed, Presence, lived, presence, votes_at
+from streetbump.cluster.life import Filed, Presence, lived, presences, votes_at
 from streetbump.cluster.match import points_of
 from streetbump.cluster.places import Place, follow
 from streetbump.config import Settings
@@ -104,50 +104,60 @@ def _live(store: Store, work: Work, now_ns: int) -> Progress:
         for row in store.outbox_of([place.place_id for place, _ in due])
         if row.state in FILED
     }
-    lives = [(row, _lived(store, work, row, filed), change) for row, change in due]
+    rows = [row for row, _ in due]
+    known = [filed.get((row.place_id, row.episode)) for row in rows]
+    closed_ns = [one.closed_ns if one else None for one in known]
+    seen = presences_at(
+        store, rows, closed_ns=closed_ns, generation=work.generation, settings=work.settings
+    )
+    now = [_lived(*one, settings=work.settings) for one in zip(rows, seen, known, strict=True)]
+    lives = [(row, then, change) for (row, change), then in zip(due, now, strict=True)]
     work.checkpoint("lives looked at")
     store.commit_lives(lives, resource=resource, owner=work.owner, now_ns=now_ns)
     return Progress(Status.DONE, f"{len(due)} places looked at")
 
 
 def _lived(
-    store: Store, work: Work, row: PlaceRow, filed: Mapping[tuple[str, int], Filed]
+    row: PlaceRow, seen: Presence | None, known: Filed | None, *, settings: Settings
 ) -> PlaceRow:
-    s = work.settings
-    known = filed.get((row.place_id, row.episode))
-    closed_ns = known.closed_ns if known else None
-    seen = presence_at(store, row, closed_ns=closed_ns, generation=work.generation, settings=s)
     if seen is None:
         return row
-    return _row(lived(_place(row), seen, known, life=s.life, flag=s.flag), row.review)
+    now = lived(_place(row), seen, known, life=settings.life, flag=settings.flag)
+    return _row(now, row.review)
 
 
-def presence_at(
+def presences_at(
     store: Store,
-    row: PlaceRow,
+    rows: Sequence[PlaceRow],
     *,
-    closed_ns: int | None,
+    closed_ns: Sequence[int | None],
     generation: Generation,
     settings: Settings,
-) -> Presence | None:
-    """What the passes of a generation say of a place now; None where it has no cluster there.
+) -> list[Presence | None]:
+    """What the passes of a generation say of places now; None where one has no cluster there.
 
     Parameters
     ----------
-    closed_ns : int or None
-        When the city's claim to have closed its present episode was seen.
+    closed_ns : sequence of int or None
+        When the city's claim to have closed the present episode of each was seen.
     """
-    clusters = store.clusters_by_id(row.clusters)
+    home = {c: k for k, row in enumerate(rows) for c in row.clusters}
+    clusters = store.clusters_by_id(home)
     if len(clusters) == 0:
-        return None
-    s = settings
-    here = cell_of(np.array([row.lat_deg]), np.array([row.lon_deg]))
-    reach_m = s.cluster.halo_m + s.flag.same_place_m
-    region = store.load_region(generation.name, cells_around(here, halo_m=reach_m))
-    votes = votes_at(
-        clusters, store.members(row.clusters), region.passes, region.trips, settings=s.cluster
+        return [None] * len(rows)
+    lat_deg, lon_deg = clusters["lat_deg"].to_numpy(), clusters["lon_deg"].to_numpy()
+    reach_m = max(settings.cluster.reach_m, settings.cluster.company_m)
+    passes, trips = store.load_passes(
+        generation.name, cells_around(cell_of(lat_deg, lon_deg), halo_m=reach_m)
     )
-    return presence(votes, closed_ns=closed_ns, settings=s.life)
+    found, place = np.unique(clusters["cluster_id"].map(home).to_numpy(), return_inverse=True)
+    hits = store.members(clusters["cluster_id"])
+    votes = votes_at(clusters, place, hits, passes, trips, settings=settings.cluster)
+    known = presences(votes, closed_ns=[closed_ns[k] for k in found], settings=settings.life)
+    seen: list[Presence | None] = [None] * len(rows)
+    for k, one in zip(found, known, strict=True):
+        seen[k] = one
+    return seen
 
 
 def _place(row: PlaceRow) -> Place:

@@ -133,7 +133,7 @@ class Ledger(Base):
         query = (
             sa.select(t.places.c.place_id, t.places.c.life_wanted)
             .where(t.places.c.life_wanted != t.places.c.life_done)
-            .order_by(t.places.c.place_id)
+            .order_by(t.places.c.cell, t.places.c.place_id)  # neighbours share their passes
             .limit(limit)
         )
         with self._read() as c:

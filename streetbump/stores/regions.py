@@ -67,6 +67,13 @@ class Regions(Ledger):
             trips = by_keys(c, t.trips.c.trip_key, model.TRIPS, keys.tolist())
         return Region(bumps, passes, trips, obstacles)
 
+    def load_passes(self, generation: str, cells: Ints) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Passes in the given cells, and the trips behind them."""
+        with self._read() as c:
+            passes = by_cells(c, t.passes, model.PASSES, cells, generation=generation)
+            keys = np.unique(passes["trip_key"]).tolist()
+            return passes, by_keys(c, t.trips.c.trip_key, model.TRIPS, keys)
+
     def pass_cells(self) -> Ints:
         """Cells that trips of the active generation drove through, sorted."""
         active = sa.select(t.generations.c.name).where(t.generations.c.active).scalar_subquery()
@@ -79,10 +86,7 @@ class Regions(Ledger):
         active = self.active()
         if active is None:
             return model.PASSES.empty(), np.empty(0, np.bool_)
-        with self._read() as c:
-            passes = by_cells(c, t.passes, model.PASSES, cells, generation=active.name)
-            keys = np.unique(passes["trip_key"]).tolist()
-            trips = by_keys(c, t.trips.c.trip_key, model.TRIPS, keys)
+        passes, trips = self.load_passes(active.name, cells)
         dated = trips.loc[trips["dated"], "trip_key"]
         return passes, passes["trip_key"].isin(dated).to_numpy()
 
