@@ -7,7 +7,7 @@ nothing: the caller stores what it returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,7 +113,7 @@ def follow(
     """
     due = clusters.assign(creating=creating)[flagged(clusters, settings=settings)]
     fresh: list[Place] = []
-    linked = _linked(places, [row for _, row in due.iterrows()], limit_m=settings.same_place_m)
+    linked = _linked(places, due, limit_m=settings.same_place_m)
     homeless = due[~due["cluster_id"].isin(_ids(linked)) & due["creating"]]
     homeless = homeless.sort_values(
         ["n_devices", "hits", "cluster_id"], ascending=[False, False, True]
@@ -167,31 +167,40 @@ def _ids(linked: Linked) -> list[str]:
     return [str(row["cluster_id"]) for rows in linked.values() for row in rows]
 
 
-def _linked(places: Sequence[Place], rows: list[pd.Series], *, limit_m: float) -> Linked:
+def _linked(places: Sequence[Place], due: pd.DataFrame, *, limit_m: float) -> Linked:
     """Flagged clusters by the place of their class that holds them, or else the nearest in reach.
 
     Who holds it comes first: a place moves to its best cluster, and would lose the others. A place
     takes one cluster of a lane: two of one lane are two things, or they would be one cluster. The
     nearest pair comes first, the lower ids among equals.
     """
-    pairs = sorted(
-        (
-            (str(row["cluster_id"]) not in p.clusters, _away_m(row, p), p.place_id,
-             str(row["cluster_id"]), k)
-            for k, row in enumerate(rows)
-            for p in places
-            if p.jolt_class == row["class"]
-        ),
-    )  # fmt: skip
     linked: Linked = {}
-    housed: set[int] = set()
-    for stranger, away_m, place_id, _, k in pairs:
-        if k in housed or (stranger and away_m > limit_m):
-            continue
-        if not _has_lane(linked.get(place_id, []), rows[k]):
-            linked.setdefault(place_id, []).append(rows[k])
-            housed.add(k)
+    housed: set[str] = set()
+    for place_id, row in _candidates(places, due, limit_m=limit_m):
+        if row["cluster_id"] not in housed and not _has_lane(linked.get(place_id, []), row):
+            linked.setdefault(place_id, []).append(row)
+            housed.add(row["cluster_id"])
     return linked
+
+
+def _candidates(
+    places: Sequence[Place], due: pd.DataFrame, *, limit_m: float
+) -> Iterator[tuple[str, pd.Series]]:
+    """Places and flagged clusters of one class that hold each other or are near, the best first."""
+    if not places or len(due) == 0:
+        return
+    lat, lon = (np.array([getattr(p, name) for p in places]) for name in ("lat_deg", "lon_deg"))
+    away_m = distance_m(
+        lat[:, None], lon[:, None], due["lat_deg"].to_numpy(), due["lon_deg"].to_numpy()
+    )
+    held, kind = ([getattr(p, name) for p in places] for name in ("clusters", "jolt_class"))
+    holds = np.array([due["cluster_id"].isin(ids).to_numpy() for ids in held])
+    alike = np.array(kind, dtype=object)[:, None] == due["class"].to_numpy(dtype=object)
+    place, row = np.nonzero(alike & (holds | (away_m <= limit_m)))
+    ids = np.array([p.place_id for p in places]), due["cluster_id"].to_numpy(str)
+    best = np.lexsort((ids[1][row], ids[0][place], away_m[place, row], ~holds[place, row]))
+    for k in best:
+        yield places[place[k]].place_id, due.iloc[row[k]]
 
 
 def _home(row: pd.Series, places: list[Place], linked: Linked, *, limit_m: float) -> Place | None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from streetbump.errors import StoreBusy, StoreError, UsageError
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test holds it against the folder."""
 
 BUSY_TIMEOUT_MS = 30_000

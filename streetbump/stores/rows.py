@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import xor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from streetbump.geo import cells_around
 from streetbump.model import Ints
 from streetbump.stores import schema as t
 from streetbump.stores.records import obstacle_digest
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 IN_CHUNK = 500
 """Values in one IN list: under every database's limit on parameters."""
@@ -36,9 +39,18 @@ def bulk(c: sa.Connection, table: sa.Table, frame: pd.DataFrame, **more: Any) ->
     columns = {name: _plain(frame[name]) for name in frame.columns}
     for name, value in more.items():
         columns[name] = value.tolist() if isinstance(value, np.ndarray) else [value] * len(frame)
-    names = list(columns)
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    c.execute(table.insert(), rows)
+    statement = table.insert().compile(dialect=c.dialect, column_keys=list(columns))
+    # Straight to the driver: of what a row costs, most was making its parameters ready.
+    c.exec_driver_sql(statement.string, list(_parameters(statement, columns)))
+
+
+def _parameters(statement: SQLCompiler, columns: dict[str, list[Any]]) -> Iterator[Any]:
+    """The rows as the driver wants them: tuples in the order of the statement, or by name."""
+    names = statement.positiontup
+    if names is not None:
+        return zip(*(columns[name] for name in names), strict=True)
+    rows = zip(*columns.values(), strict=True)
+    return (dict(zip(columns, row, strict=True)) for row in rows)
 
 
 def _plain(column: pd.Series) -> list[Any]:

@@ -153,6 +153,28 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         Store(f"sqlite:///{path}")
 
 
+def test_no_plan_reads_a_whole_generation(store: Store) -> None:
+    """The jolts of a cluster are found by trip, however few rows a new store's planner sees."""
+    asked: list[tuple[str, tuple[object, ...]]] = []
+
+    def note(
+        _c: object, _cursor: object, said: str, values: tuple[object, ...], *_: object
+    ) -> None:
+        asked.append((said, values))
+
+    sa.event.listen(store._engine, "before_cursor_execute", note)
+    store.members(["one", "two"])
+    with sqlite3.connect(store._engine.url.database or "") as db:
+        plans = [
+            row[3]
+            for said, values in asked
+            if said.startswith("SELECT members")
+            for row in db.execute(f"EXPLAIN QUERY PLAN {said}", values)
+        ]
+    (jolts,) = (step for step in plans if "bumps" in step)
+    assert "trip_key=?" in jolts
+
+
 def test_the_journal_is_really_write_ahead(store: Store) -> None:
     """What the database answers counts, not what it was told."""
     with closing(sqlite3.connect(store.path)) as c:
