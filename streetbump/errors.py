@@ -58,6 +58,12 @@ class CityError(StreetbumpError):
     """A city's server answered in a way that cannot be worked with."""
 
 
+class ProcessLost(StreetbumpError):
+    """A process that worked for us was ended from outside; the work can be taken up again."""
+
+    exit_code = 3
+
+
 class MissingExtra(StreetbumpError):
     """An optional package is needed and not installed."""
 

@@ -16,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 
-from streetbump.errors import StreetbumpError
+from streetbump.errors import ProcessLost, StreetbumpError
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext  # not on every system
@@ -30,6 +31,10 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _PRELOAD = ["numpy", "pandas", "scipy.ndimage", "streetbump.trips", "streetbump.detect"]
+
+
+QUEUED = 4
+"""Items at once for each process of a pool. Chosen by us."""
 
 
 class Executor(Protocol):
@@ -71,12 +76,13 @@ class Serial:
 class Processes:
     """A pool of local processes, kept warm; the function and the items must pickle."""
 
-    def __init__(self, width: int) -> None:
-        self.width = width
+    def __init__(self, processes: int) -> None:
+        # Some items wait in line, so that no process does while the last ones are put away.
+        self.width = QUEUED * processes
         context = multiprocessing.get_context("forkserver" if _has_forkserver() else "spawn")
         if _has_forkserver():
             context.set_forkserver_preload(_PRELOAD)
-        self._pool = ProcessPoolExecutor(max_workers=width, mp_context=context)
+        self._pool = ProcessPoolExecutor(max_workers=processes, mp_context=context)
 
     def __enter__(self) -> Self:
         return self
@@ -91,8 +97,20 @@ class Processes:
         *,
         instead: Callable[[A, Lost], B] | None = None,
     ) -> Iterator[B]:
-        """`function` of each item, in order."""
-        return self._pool.map(function, items)
+        """`function` of each item, in order.
+
+        Raises
+        ------
+        ProcessLost
+            The system ended one of the processes.
+        """
+        try:
+            yield from self._pool.map(function, items)
+        except BrokenProcessPool as exc:
+            raise ProcessLost(
+                "one of the processes was ended, perhaps for want of memory: nothing is lost, give"
+                " the same command again (a file that ends three of them is refused then)"
+            ) from exc
 
 
 _PLAIN_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from streetbump.config import Settings, shipped_settings
-from streetbump.errors import StreetbumpError
-from streetbump.executors import Executor, Limited, Limits, Lost, Serial
+from streetbump.errors import ProcessLost, StreetbumpError
+from streetbump.executors import Executor, Limited, Limits, Lost, Processes, Serial
 from streetbump.model import Reason, upload_id_of
 from streetbump.pipeline.intake import TakenIn, UploadOptions, _Job, _lost, take_in, warm_up
 from streetbump.stores import Upload
@@ -219,3 +219,12 @@ def test_a_lost_upload_is_refused(tmp_path: Path, greedy: bool, reason: Reason) 
     (row,) = got.rejected
     assert (row.reason, row.hint.split(":")[0]) == (reason, "why")
     assert ("split the recording" in row.hint) is greedy
+
+
+def test_a_pool_that_loses_a_process_says_so() -> None:
+    """What was done is given; then one line says what to do, with the code for trying again."""
+    with Processes(1) as pool:
+        assert list(pool.map(abs, [-1, 2])) == [1, 2]
+        with pytest.raises(ProcessLost, match="same command again") as caught:
+            list(pool.map(do, ["killed", "nothing"]))
+    assert caught.value.exit_code == 3

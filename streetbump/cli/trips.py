@@ -53,8 +53,8 @@ def run(
     from streetbump.commands.requests import check_live
     from streetbump.report.rows import cluster_people
 
-    trip_files(p for p in paths if p != STDIN)
-    with shop.session(cities=cities, width=width_for(len(paths))) as session:
+    files = trip_files(p for p in paths if p != STDIN)
+    with shop.session(cities=cities, width=width_for(len(files))) as session:
         if send:
             check_live(session.work.desks)
         if obstacles is not None:

@@ -55,12 +55,16 @@ class Intake(Base):
                     t.uploads.c.upload_id == upload_id
                 )
             ).first()
-            if row is not None and row.state == "accepted" and row.options == options:
+            state = row.state if row is not None and row.options == options else None
+            if state == "accepted":
                 return "accepted"
+            changed = dict(values)
+            if state == "queued":  # how often it was begun tells a file that kills its readers
+                del changed["attempts"]
             c.execute(
                 upsert(t.uploads)
                 .values(upload_id=upload_id, received_ns=now_ns, **values)
-                .on_conflict_do_update(index_elements=["upload_id"], set_=values)
+                .on_conflict_do_update(index_elements=["upload_id"], set_=changed)
             )
         return "queued"
 

@@ -413,6 +413,9 @@ def test_a_file_that_kills_its_reader_takes_no_other_down(store: Store) -> None:
     assert [u.upload_id for u in store.claim_uploads(owner="me", now_ns=99, **claim)] == ["u3"]
     again = store.claim_uploads(owner="me", now_ns=99, **claim)
     assert [(u.upload_id, u.attempts) for u in again] == [("u1", 2)]
+    store.offer("u2", name="n", source="s", options="{}", live=False, now_ns=100)
+    offered = store.claim_uploads(owner="me", now_ns=101, **claim)
+    assert [(u.upload_id, u.attempts) for u in offered] == [("u2", 2)]
 
 
 def test_the_digest_knows_obstacles_and_trips_in_either_order(tmp_path: Path) -> None:
