@@ -220,21 +220,38 @@ def under_tyre(d: Defect, x_m: Floats, *, wheel_m: float, height_m: float) -> Fl
     return np.asarray(height_m * SHAPES[d.kind](d, x_m, y).mean(axis=1))
 
 
-WHEEL_RADIUS_M = 0.31
-"""Rolling radius of a passenger car's wheel, m (a 195/65 R15 tyre has 0.317 unloaded)."""
+@dataclass(frozen=True)
+class Tyre:
+    """What of the road a wheel follows.
 
-FALL_MS2 = 75.0
-"""How fast an unloaded wheel can follow a dip, m/s²: pressed down by the weight on it and its own,
-``g (1 + 1 / 0.15)`` with the golden car's unsprung mass ratio (Sayers 1995)."""
+    Attributes
+    ----------
+    contact_m : float
+        Length over which it averages the road, m: the IRI standard takes 0.25 m (Sayers 1995), a
+        passenger tyre's footprint is some 0.15-0.2 m long. Chosen by us, between the two.
+    radius_m : float
+        Rolling radius, m (a 195/65 R15 tyre has 0.317 unloaded).
+    fall_ms2 : float
+        How fast it can follow a dip when unloaded, m/s²: pressed down by the weight on it and its
+        own, ``g (1 + 1 / 0.15)`` with the golden car's unsprung mass ratio (Sayers 1995).
+    """
+
+    contact_m: float = 0.2
+    radius_m: float = 0.31
+    fall_ms2: float = 75.0
 
 
-def rolled(height_m: Floats, *, step_m: float, speed_ms: float) -> Floats:
+TYRE = Tyre()
+"""Of a passenger car."""
+
+
+def rolled(height_m: Floats, *, step_m: float, speed_ms: float, tyre: Tyre = TYRE) -> Floats:
     """Height that a wheel really takes over a dip or bump, m: it neither fits nor falls at once.
 
     A wheel of radius R rests on the highest of the circles that touch the road, or leaves an edge
     on a ballistic path where that is higher. Both are a grey dilation by a parabola: over a
     distance s it sinks by ``s² / 2R`` for its roundness, on either side, and by no more than
-    ``FALL_MS2 s² / 2v²`` for its fall, ahead. The linear tyre of the car model would pull it down
+    ``fall s² / 2v²`` for its fall, ahead. The linear tyre of the car model would pull it down
     instead. That the wheel may already be sinking where it leaves is not in it: behind a hump it
     lands some millimetres late.
 
@@ -252,8 +269,8 @@ def rolled(height_m: Floats, *, step_m: float, speed_ms: float) -> Floats:
     depth = float(height_m.max(initial=0.0) - height_m.min(initial=0.0))
     if depth == 0.0:
         return height_m
-    round_ = 1 / WHEEL_RADIUS_M
-    ahead = 1 / max(WHEEL_RADIUS_M, speed_ms**2 / FALL_MS2)
+    round_ = 1 / tyre.radius_m
+    ahead = 1 / max(tyre.radius_m, speed_ms**2 / tyre.fall_ms2)
     reach = int(np.sqrt(2 * depth / ahead) / step_m) + 1
     lag = np.arange(-reach, reach + 1)
     sink = (lag * step_m) ** 2 / 2 * np.where(lag > 0, ahead, round_)

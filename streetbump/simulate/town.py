@@ -26,7 +26,7 @@ from streetbump.simulate.defects import (
     Defect,
 )
 from streetbump.simulate.drive import random_stops
-from streetbump.simulate.fleet import Device, random_device
+from streetbump.simulate.fleet import SHARP, USUAL, Device, Population, random_device
 from streetbump.simulate.roads import Network, grid_network, random_legs, way_along
 from streetbump.simulate.surface import ISO_GD
 from streetbump.simulate.trip import Scene, SimulatedTrip, simulate_trip
@@ -79,6 +79,8 @@ class Plan:
         Rows of the inventory with nothing behind them, as a share.
     devices : int
     days : int
+    population : Population
+        Who drives there, and in what.
     """
 
     potholes: float = 6.0
@@ -95,12 +97,16 @@ class Plan:
     phantom: float = 0.08
     devices: int = 60
     days: int = 60
+    population: Population = USUAL
 
 
 HARD = Plan()
 """The town of the published curve: as nasty as streets are."""
 
 SMALL = Plan(devices=12, days=14)
+
+UNLIKE = Plan(population=SHARP)
+"""The same streets and holes, driven by cars unlike those of any recording."""
 
 
 def make_town(name: str, network: Network, plan: Plan, *, seed: int) -> Town:
@@ -116,13 +122,20 @@ def make_town(name: str, network: Network, plan: Plan, *, seed: int) -> Town:
     scene = Scene(surfaced, defects, seed)
     homes = _homes(surfaced, plan.devices, rng=rng)
     fleet = tuple(
-        random_device(f"phone-{k:03d}", home=int(home), rng=np.random.default_rng([seed, 1, k]))
+        random_device(
+            f"phone-{k:03d}",
+            home=int(home),
+            rng=np.random.default_rng([seed, 1, k]),
+            population=plan.population,
+        )
         for k, home in enumerate(homes)
     )
     return Town(name, scene, _inventory(scene, plan, rng=rng), fleet, plan.days, seed)
 
 
-TOWNS: dict[str, tuple[Plan, int, int]] = {"hard": (HARD, 14, 13), "small": (SMALL, 4, 3)}
+TOWNS: dict[str, tuple[Plan, int, int]] = {
+    "hard": (HARD, 14, 13), "sharp": (UNLIKE, 14, 13), "small": (SMALL, 4, 3),
+}  # fmt: skip
 """Name → what it is made of, and how many blocks of 140 m it has across and up."""
 
 

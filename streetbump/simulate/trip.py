@@ -17,6 +17,7 @@ from streetbump.simulate.defects import (
     WATTS_HEIGHT_M,
     WATTS_M,
     Defect,
+    Tyre,
     rolled,
     under_tyre,
 )
@@ -312,10 +313,12 @@ def _ridden(
     """
     smooth = ride(
         _on_surface(car, scene, way, driven),
-        _under_wheels(_surface_along(scene, way), driven, car),
+        _under_wheels(_surface_along(scene, way, car.tyre), driven, car),
         rate_hz=SOLVE_HZ,
     )
-    touches = [_touch(driven, m, side_m=float(np.interp(m.s_m, way.s_m, side))) for m in met]
+    touches = [
+        _touch(driven, m, side_m=float(np.interp(m.s_m, way.s_m, side)), tyre=car.tyre) for m in met
+    ]
     jolts = _jolts(driven, touches, car=car)
     at = {"ahead_m": phone.ahead_m, "right_m": phone.right_m}
     ground = smooth.up_ms2(**at)
@@ -351,7 +354,7 @@ def _parts(body: Ride) -> tuple[Floats, ...]:
     return tuple(getattr(body, name) for name in body.__dataclass_fields__)
 
 
-def _surface_along(scene: Scene, way: Way) -> Floats:
+def _surface_along(scene: Scene, way: Way, tyre: Tyre) -> Floats:
     """Heights of the two wheel paths along the way every `STEP_M`, (2, n), m."""
     s = np.arange(0.0, way.length_m + STEP_M, STEP_M)
     height = np.zeros((2, s.size))
@@ -362,10 +365,10 @@ def _surface_along(scene: Scene, way: Way) -> Floats:
         at = (s[on] - bounds[k] + way.into_m[k]) / STEP_M
         for wheel in (0, 1):
             height[wheel, on] = np.interp(at, np.arange(surface.shape[1]), surface[wheel])
-    return through_tyre(height)
+    return through_tyre(height, tyre)
 
 
-def _touch(driven: Drive, met: _Met, *, side_m: float) -> _Touch:
+def _touch(driven: Drive, met: _Met, *, side_m: float, tyre: Tyre) -> _Touch:
     """What the two wheels of an axle meet when the car is `side_m` right of the lane's middle."""
     speed = max(float(np.interp(met.s_m, driven.s_m, driven.speed_ms)), 1.0)
     reach = met.defect.length_m / 2 + 1.0 + 0.02 * speed**2  # where it may land
@@ -375,8 +378,8 @@ def _touch(driven: Drive, met: _Met, *, side_m: float) -> _Touch:
         for right in (-TRACK_HALF_M, TRACK_HALF_M)
     ]
     wheels = sum(bool(np.abs(b).max() > TOUCH_M) for b in bare)
-    height = np.array([rolled(b, step_m=STEP_M, speed_ms=speed) for b in bare])
-    return _Touch(met, wheels, met.s_m - reach, through_tyre(height))
+    height = np.array([rolled(b, step_m=STEP_M, speed_ms=speed, tyre=tyre) for b in bare])
+    return _Touch(met, wheels, met.s_m - reach, through_tyre(height, tyre))
 
 
 def _under_wheels(height_m: Floats, driven: Drive, car: Car, *, first_m: float = 0.0) -> Floats:

@@ -14,12 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from streetbump.model import Floats
-from streetbump.simulate.defects import TRACK_HALF_M
+from streetbump.simulate.defects import TRACK_HALF_M, TYRE, Tyre
 from streetbump.simulate.surface import ISO_N0, STEP_M
-
-CONTACT_M = 0.2
-"""Length over which a tyre averages the road, m: the IRI standard takes 0.25 m (Sayers 1995), a
-passenger tyre's footprint is some 0.15-0.2 m long. Chosen by us, between the two."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +46,7 @@ class Car:
         How loudly doors, trim and load rattle, as a share of the jolting; see :func:`buzzing`.
     friction_ms2 : float
         Dry friction of the suspension over sprung mass, m/s²; see :func:`stiffened`.
+    tyre : Tyre
     """
 
     name: str
@@ -64,6 +61,7 @@ class Car:
     antiroll: float = 0.5
     buzz: float = 0.0
     friction_ms2: float = 0.0
+    tyre: Tyre = TYRE
 
     @property
     def front_arm_m(self) -> float:
@@ -255,7 +253,7 @@ def ride(car: Car, wheels_m: Floats, *, rate_hz: float) -> Ride:
     return Ride(*total)
 
 
-def through_tyre(height_m: Floats) -> Floats:
+def through_tyre(height_m: Floats, tyre: Tyre = TYRE) -> Floats:
     """Height profiles (..., n), every `STEP_M`, averaged over the tyre's contact patch, m.
 
     >>> edge = np.repeat([0.0, 1.0], 20)
@@ -264,5 +262,5 @@ def through_tyre(height_m: Floats) -> Floats:
     """
     from scipy.ndimage import uniform_filter1d
 
-    width = round(CONTACT_M / STEP_M) | 1  # odd, so that nothing is shifted
+    width = round(tyre.contact_m / STEP_M) | 1  # odd, so that nothing is shifted
     return np.asarray(uniform_filter1d(height_m, width, axis=-1, mode="nearest"))

@@ -10,16 +10,15 @@ from streetbump.simulate.defects import (
     BOTH,
     DOME_M,
     DOMES_APART_M,
-    FALL_MS2,
     GAUGE_M,
     LABELS,
     OUT,
     SHAPES,
     TRACK_HALF_M,
+    TYRE,
     TYRE_M,
     WATTS_HEIGHT_M,
     WATTS_M,
-    WHEEL_RADIUS_M,
     Defect,
     rolled,
     under_tyre,
@@ -123,15 +122,15 @@ def test_lanes_and_days_bound_a_defect():
 
 def on_a_circle(road: np.ndarray) -> np.ndarray:
     """Height of a real circle's lowest point as it rests on a profile, by geometry alone."""
-    reach = int(WHEEL_RADIUS_M / STEP_M)
+    reach = int(TYRE.radius_m / STEP_M)
     u = np.arange(-reach, reach + 1) * STEP_M
-    drop = WHEEL_RADIUS_M - np.sqrt(np.maximum(WHEEL_RADIUS_M**2 - u**2, 0.0))
+    drop = TYRE.radius_m - np.sqrt(np.maximum(TYRE.radius_m**2 - u**2, 0.0))
     padded = np.pad(road, reach, mode="edge")
     return np.array([(padded[k : k + 2 * reach + 1] - drop).max() for k in range(road.size)])
 
 
 def flown(road: np.ndarray, speed_ms: float) -> np.ndarray:
-    """The same moved step by step: where the ground falls away faster, it falls by `FALL_MS2`.
+    """The same moved step by step: where the ground falls away faster, it falls by `TYRE.fall_ms2`.
 
     What throws it up is taken by the tyre.
     """
@@ -139,7 +138,7 @@ def flown(road: np.ndarray, speed_ms: float) -> np.ndarray:
     z, rise, dt = ground[0], 0.0, STEP_M / speed_ms
     path = [z]
     for below in ground[1:]:
-        rise -= FALL_MS2 * dt
+        rise -= TYRE.fall_ms2 * dt
         fallen = z + rise * dt
         if fallen <= below:
             fallen, rise = below, min((below - z) / dt, 0.0)
@@ -188,7 +187,7 @@ def test_a_hump_is_left_some_millimetres_late_and_no_more():
     road = height(WATTS)
     above = rolled(road, step_m=STEP_M, speed_ms=9.0) - on_a_circle(road)
     assert above.min() >= -1e-4
-    assert above.max() < 0.0833**2 * 81 / (2 * FALL_MS2) + 1e-4
+    assert above.max() < 0.0833**2 * 81 / (2 * TYRE.fall_ms2) + 1e-4
 
 
 @pytest.mark.parametrize("speed_ms", [1.0, 14.0])
