@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--town", required=True, metavar="NAME|FILE.geojson",
-              help="hard, sharp, small, or a file of street centrelines.")  # fmt: skip
+              help="hard, sharp, bowls, small, or a file of street centrelines.")  # fmt: skip
 @click.option("--trips", required=True, type=click.IntRange(min=1), metavar="N",
               help="How many trips.")  # fmt: skip
 @click.option("--seed", required=True, type=click.IntRange(min=0), metavar="S",

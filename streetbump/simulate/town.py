@@ -6,8 +6,8 @@ on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -61,6 +61,9 @@ class Town:
     seed: int
 
 
+Maker = Callable[[str, int, float, np.random.Generator], Defect]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a town is made of, per kilometre of street where nothing else is said.
@@ -81,6 +84,8 @@ class Plan:
     days : int
     population : Population
         Who drives there, and in what.
+    makers : mapping
+        Kind → what draws it, where that is not what :data:`MAKERS` says.
     """
 
     potholes: float = 6.0
@@ -98,15 +103,13 @@ class Plan:
     devices: int = 60
     days: int = 60
     population: Population = USUAL
+    makers: Mapping[str, Maker] = field(default_factory=dict)
 
 
 HARD = Plan()
 """The town of the published curve: as nasty as streets are."""
 
 SMALL = Plan(devices=12, days=14)
-
-UNLIKE = Plan(population=SHARP)
-"""The same streets and holes, driven by cars unlike those of any recording."""
 
 
 def make_town(name: str, network: Network, plan: Plan, *, seed: int) -> Town:
@@ -131,12 +134,6 @@ def make_town(name: str, network: Network, plan: Plan, *, seed: int) -> Town:
         for k, home in enumerate(homes)
     )
     return Town(name, scene, _inventory(scene, plan, rng=rng), fleet, plan.days, seed)
-
-
-TOWNS: dict[str, tuple[Plan, int, int]] = {
-    "hard": (HARD, 14, 13), "sharp": (UNLIKE, 14, 13), "small": (SMALL, 4, 3),
-}  # fmt: skip
-"""Name → what it is made of, and how many blocks of 140 m it has across and up."""
 
 
 def named_town(name: str, *, seed: int) -> Town:
@@ -205,7 +202,6 @@ def _homes(network: Network, count: int, *, rng: np.random.Generator) -> np.ndar
 
 # ------------------------------------------------------------------------------- what lies in them
 
-Maker = Callable[[str, int, float, np.random.Generator], Defect]
 CLEAR_M = 12.0
 """Nothing is placed nearer to a junction than this, m: no two streets share a jolt."""
 
@@ -252,6 +248,34 @@ def casting(name: str, edge: int, along_m: float, rng: np.random.Generator) -> D
         name, "casting", edge, along_m, step, size, size, _lane(rng),
         float(rng.uniform(-1.0, 1.0)), edge_m=float(rng.uniform(0.03, 0.08)),
     )  # fmt: skip
+
+
+BOWL_EDGE = (0.1, 0.45)
+"""What of a bowl's length its edge takes. Chosen by us."""
+
+
+def bowl(name: str, edge: int, along_m: float, rng: np.random.Generator) -> Defect:
+    """A short round hole, half as long as those of :func:`pothole`. Sizes chosen by us.
+
+    >>> bowl("p", 0, 50.0, np.random.default_rng(0)).length_m <= 1.5
+    True
+    """
+    depth = float(np.clip(rng.lognormal(np.log(0.05), 0.45), 0.018, 0.13))
+    length = float(np.clip(rng.lognormal(np.log(0.65), 0.4), 0.25, 1.5))
+    return Defect(
+        name, "pothole", edge, along_m, -depth, length, float(length * rng.uniform(0.7, 1.3)),
+        _lane(rng), _wheel_path(rng), edge_m=float(length * rng.uniform(*BOWL_EDGE)),
+    )  # fmt: skip
+
+
+def sunk(name: str, edge: int, along_m: float, rng: np.random.Generator) -> Defect:
+    """A casting whose edge is that of a :func:`bowl`: only its depth tells it from one.
+
+    >>> sunk("c", 0, 50.0, np.random.default_rng(0)).kind
+    'casting'
+    """
+    cover = casting(name, edge, along_m, rng)
+    return replace(cover, edge_m=float(cover.length_m * rng.uniform(*BOWL_EDGE)))
 
 
 LOCAL_SHARE = 0.5
@@ -366,6 +390,17 @@ MAKERS: dict[str, Maker] = {
 }
 """Kind → drawn from its population: ``(name, edge, along_m, rng) -> Defect``."""
 
+UNLIKE = Plan(population=SHARP)
+"""The hard town's streets and holes, driven by cars unlike those of any recording."""
+BOWLS = Plan(population=SHARP, makers={"pothole": bowl, "casting": sunk})
+"""And of other holes: short bowls, and castings of the same form that lie less deep."""
+
+TOWNS: dict[str, tuple[Plan, int, int]] = {
+    "hard": (HARD, 14, 13), "sharp": (UNLIKE, 14, 13), "bowls": (BOWLS, 14, 13),
+    "small": (SMALL, 4, 3),
+}  # fmt: skip
+"""Name → what it is made of, and how many streets cross it each way."""
+
 
 def _defects(network: Network, plan: Plan, *, rng: np.random.Generator) -> tuple[Defect, ...]:
     length = np.array([e.length_m for e in network.edges])
@@ -375,6 +410,7 @@ def _defects(network: Network, plan: Plan, *, rng: np.random.Generator) -> tuple
         "crack": plan.cracks, "hump": plan.humps, "cushion": plan.cushions,
         "marker": plan.markers, "joint": plan.joints, "rail": plan.rails,
     }  # fmt: skip
+    makers = {**MAKERS, **plan.makers}
     found: list[Defect] = []
     for kind, per_km in counts.items():
         count = max(1, round(per_km * km))
@@ -382,13 +418,18 @@ def _defects(network: Network, plan: Plan, *, rng: np.random.Generator) -> tuple
         for k, edge in enumerate(edges.tolist()):
             clear = min(CLEAR_M, length[edge] / 3)  # a short street has room in its middle only
             along = float(rng.uniform(clear, length[edge] - clear))
-            found.append(MAKERS[kind](f"{kind}-{k:04d}", edge, along, rng))
-    found += _neighbours(found, network, plan, rng=rng)
+            found.append(makers[kind](f"{kind}-{k:04d}", edge, along, rng))
+    found += _neighbours(found, network, plan, makers, rng=rng)
     return tuple(stage for d in found for stage in _life(d, plan.days, rng=rng))
 
 
 def _neighbours(
-    found: list[Defect], network: Network, plan: Plan, *, rng: np.random.Generator
+    found: list[Defect],
+    network: Network,
+    plan: Plan,
+    makers: Mapping[str, Maker],
+    *,
+    rng: np.random.Generator,
 ) -> list[Defect]:
     """Castings and humps within GPS error of potholes."""
     more = []
@@ -397,7 +438,7 @@ def _neighbours(
         shift = float(rng.choice([-1.0, 1.0]) * rng.uniform(3.0, 12.0))
         along = float(np.clip(d.along_m + shift, 2.0, network.edges[d.edge].length_m - 2.0))
         kind = "casting" if rng.random() < 0.7 else "hump"
-        near = MAKERS[kind](f"{kind}-n{k:03d}", d.edge, along, rng)
+        near = makers[kind](f"{kind}-n{k:03d}", d.edge, along, rng)
         more.append(replace(near, lane=d.lane) if kind == "casting" else near)
     return more
 
