@@ -30,7 +30,7 @@ from streetbump.config import ClusterSettings
 from streetbump.geo import ecef_mm, heading_difference_deg
 from streetbump.model import CLASSES, P_COLUMNS, Floats, Ints
 
-SHIPPED_MODEL = "place-model-1.json"
+SHIPPED_MODEL = "place-model-2.json"
 
 KINDS = ("pothole", "hump", "marker", "casting", "joint", "rough", "smooth")
 """What the model tells apart; `smooth` is nothing in the road, or somebody's hand on the phone."""
@@ -112,7 +112,7 @@ def load_place_model() -> PlaceModel:
     """The model that ships with this release.
 
     >>> load_place_model().name
-    'place-model-1'
+    'place-model-2'
     """
     data = resources.files("streetbump.data").joinpath(SHIPPED_MODEL).read_bytes()
     return msgspec.json.decode(data, type=PlaceModel)
