@@ -71,7 +71,7 @@ UNDER = [
     ({"n_devices": FLAG.min_devices - 1}, "named devices, 3 needed"),
     ({"n_devices": 0}, "0 named devices"),
     ({"n_days": FLAG.min_days - 1}, "days, 2 needed"),
-    ({"hit_rate_lo": FLAG.min_hit_rate_lo - 0.01}, "hit rate may be as low as 0.19"),
+    ({"hit_rate_lo": FLAG.min_hit_rate_lo - 0.01}, "hit rate may be as low as 0.09"),
     ({"p_pothole": FLAG.min_class_p - 0.01}, "only 0.49 sure of its class"),
     ({"class": "hump"}, "class hump is not reported"),
     ({"class": "joint"}, "class joint is not reported"),
