@@ -108,8 +108,8 @@ class Processes:
             yield from self._pool.map(function, items)
         except BrokenProcessPool as exc:
             raise ProcessLost(
-                "one of the processes was ended, perhaps for want of memory: nothing is lost, give"
-                " the same command again (a file that ends three of them is refused then)"
+                "one of the processes was ended from outside, perhaps for want of memory: give the"
+                " same command again"
             ) from exc
 
 

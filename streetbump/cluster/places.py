@@ -189,18 +189,15 @@ def _candidates(
     """Places and flagged clusters of one class that hold each other or are near, the best first."""
     if not places or len(due) == 0:
         return
-    lat, lon = (np.array([getattr(p, name) for p in places]) for name in ("lat_deg", "lon_deg"))
-    away_m = distance_m(
-        lat[:, None], lon[:, None], due["lat_deg"].to_numpy(), due["lon_deg"].to_numpy()
-    )
-    held, kind = ([getattr(p, name) for p in places] for name in ("clusters", "jolt_class"))
-    holds = np.array([due["cluster_id"].isin(ids).to_numpy() for ids in held])
-    alike = np.array(kind, dtype=object)[:, None] == due["class"].to_numpy(dtype=object)
+    lat, lon = due["lat_deg"].to_numpy(), due["lon_deg"].to_numpy()
+    away_m = np.array([distance_m(p.lat_deg, p.lon_deg, lat, lon) for p in places])
+    holds = np.array([due["cluster_id"].isin(p.clusters).to_numpy() for p in places])
+    alike = np.array([(due["class"] == p.jolt_class.value).to_numpy() for p in places])
     place, row = np.nonzero(alike & (holds | (away_m <= limit_m)))
-    ids = np.array([p.place_id for p in places]), due["cluster_id"].to_numpy(str)
-    best = np.lexsort((ids[1][row], ids[0][place], away_m[place, row], ~holds[place, row]))
-    for k in best:
-        yield places[place[k]].place_id, due.iloc[row[k]]
+    place_id = np.array([p.place_id for p in places])[place]
+    cluster_id = due["cluster_id"].to_numpy(str)[row]
+    for k in np.lexsort((cluster_id, place_id, away_m[place, row], ~holds[place, row])):
+        yield str(place_id[k]), due.iloc[row[k]]
 
 
 def _home(row: pd.Series, places: list[Place], linked: Linked, *, limit_m: float) -> Place | None:

@@ -19,11 +19,11 @@ from streetbump import runtime
 from streetbump.cityprofile import FileChannel
 from streetbump.commands.inputs import NO_KEY, TripOptions, contents
 from streetbump.config import Settings
-from streetbump.detect.locate import unplaced_words
 from streetbump.detect.trigger import reported
 from streetbump.model import Rejected, Trip
 from streetbump.pipeline.generations import outdated
 from streetbump.pipeline.intake import detect_trip
+from streetbump.report.trip_story import placed_words
 from streetbump.stores import Store
 from streetbump.stores.engine import sqlite_path
 from streetbump.submit.probe import mended
@@ -75,8 +75,7 @@ def doctor_trip(
             if isinstance(row, Trip):
                 found = detect_trip(row, settings)
                 shown = found.bumps[reported(found.bumps, settings=settings.detect)]
-                at = int(shown["lat_deg"].notna().sum())
-                placed = unplaced_words(at, len(shown), settings=settings.detect)
+                placed = placed_words(shown, settings=settings.detect)
                 said = {**describe(row), "jolts": len(shown), "placed": placed,
                         "passes": len(found.passes)}  # fmt: skip
                 notes = (*notes, ("at_the_door", _at_the_door(row, settings)))

@@ -60,23 +60,6 @@ class Located:
     speed_ms: Floats
 
 
-def unplaced_words(placed: int, found: int, *, settings: DetectSettings) -> str:
-    """How many jolts have a place, and why others have none; for people.
-
-    >>> from streetbump.config import shipped_settings
-    >>> unplaced_words(2, 2, settings=shipped_settings().detect)
-    'all'
-    >>> unplaced_words(0, 2, settings=shipped_settings().detect)
-    '0 of 2: a place needs fixes before and after, at most 6 s apart and good to 50 m'
-    """
-    if placed == found:
-        return "all"
-    return (
-        f"{placed} of {found}: a place needs fixes before and after, at most"
-        f" {settings.max_fix_gap_s:g} s apart and good to {settings.max_accuracy_m:g} m"
-    )
-
-
 MAX_PACE_MS = 70.0
 """Faster than this between two fixes is a leap of the receiver, m/s (250 km/h). Chosen by us."""
 

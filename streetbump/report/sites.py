@@ -75,19 +75,19 @@ def score_sites(
         near = crossed(sites, [h.trip_id for h in trips], crossings)
     town = Town(sites, near, tracks, felt_by(sites, truth))
     figures: list[Figure] = []
+    ours: dict[str, Tally] = {}
     for shot in snapshots:
-        for method, reports in ours_of(shot).items():
-            tally = town.tally(reports, n_trips=shot.n_trips)
+        ours = {m: town.tally(r, n_trips=shot.n_trips) for m, r in ours_of(shot).items()}
+        for method, tally in ours.items():
             figures += _overall(tally, method, NOT_TUNED, _after(shot))
     last = snapshots[-1]
-    ours = {m: town.tally(r, n_trips=last.n_trips) for m, r in ours_of(last).items()}
-    tallies = [(method, NOT_TUNED, tally) for method, tally in ours.items()]
     peers = [(name, HALVES, peer_tally(town, trips, name)) for name in trips[0].peers]
     for method, tuning, tally in peers:
         figures += _overall(tally, method, tuning, _after(last))
-    for method, tuning, tally in (*tallies, *peers):
+    everybody = [*((method, NOT_TUNED, tally) for method, tally in ours.items()), *peers]
+    for method, tuning, tally in everybody:
         figures += _well_driven(tally, method, tuning, _after(last))
-    for method, tuning, tally in (*tallies, *peers):
+    for method, tuning, tally in everybody:
         figures += _by_passes(tally, method, tuning)
     figures += _could_be_felt(town, last.n_trips)
     figures += stated.of_reports(town, last, ours[FLAGGED], method=FLAGGED)

@@ -223,7 +223,7 @@ class Town:
 
 
 def match(reports: pd.DataFrame, sites: pd.DataFrame) -> scoring.Pairs:
-    """Reports ↔ sites, one to one within each site's tolerance, nearest first."""
+    """Reports ↔ sites, one to one within each site's tolerance."""
     return scoring.match_places(
         reports["lat_deg"].to_numpy(), reports["lon_deg"].to_numpy(),
         true_lat_deg=sites["lat_deg"].to_numpy(), true_lon_deg=sites["lon_deg"].to_numpy(),

@@ -15,7 +15,6 @@ from streetbump.config import DetectSettings, Settings, shipped_settings
 from streetbump.detect import detect_in
 from streetbump.detect.classify import JoltModel, cut_windows
 from streetbump.detect.listen import Listening, listen
-from streetbump.detect.locate import unplaced_words
 from streetbump.detect.trigger import reported
 from streetbump.model import P_COLUMNS, Floats, Ints, Trip
 from streetbump.report.rows import DETECT_COLUMNS, detect_rows
@@ -172,11 +171,7 @@ def facts(story: Story) -> dict[str, str]:
         "not_heard": _lost_words(story),
         "fixes_late": _lag_words(story),
         "noise": _noise_words(story),
-        "placed": unplaced_words(
-            int(story.jolts["lat_deg"].notna().sum()),
-            len(story.jolts),
-            settings=story.settings.detect,
-        ),
+        "placed": placed_words(story.jolts, settings=story.settings.detect),
         "candidates": _count_words(story.jolts, f"score above {story.settings.detect.on_ratio:g}"),
         "reported": _count_words(
             story.jolts[story.jolts["reported"]],
@@ -184,6 +179,24 @@ def facts(story: Story) -> dict[str, str]:
         ),
         "passes": str(story.passes),
     }
+
+
+def placed_words(jolts: pd.DataFrame, *, settings: DetectSettings) -> str:
+    """How many jolts (rows with a `lat_deg`) have a place, and why others have none.
+
+    >>> detect = shipped_settings().detect
+    >>> placed_words(pd.DataFrame({"lat_deg": [12.0, 12.0]}), settings=detect)
+    'all'
+    >>> placed_words(pd.DataFrame({"lat_deg": [12.0, np.nan]}), settings=detect)
+    '1 of 2: a place needs fixes before and after, at most 6 s apart and good to 50 m'
+    """
+    placed = int(jolts["lat_deg"].notna().sum())
+    if placed == len(jolts):
+        return "all"
+    return (
+        f"{placed} of {len(jolts)}: a place needs fixes before and after, at most"
+        f" {settings.max_fix_gap_s:g} s apart and good to {settings.max_accuracy_m:g} m"
+    )
 
 
 def _settings_words(story: Story) -> str:

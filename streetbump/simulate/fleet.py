@@ -51,8 +51,6 @@ SHARP = Population((0.0, 0.0), (0.0, 0.0), 0.2, Tyre(0.1, 0.12, 400.0), heedful=
 their tyres follow every edge, and nobody heeds a hole. What is learnt from towns shall not hang on
 how one population feels a hole. Chosen by us."""
 
-POPULATIONS = {"usual": USUAL, "sharp": SHARP}
-
 
 def random_car(
     rng: np.random.Generator, *, name: str = "car", population: Population = USUAL

@@ -399,7 +399,7 @@ TOWNS: dict[str, tuple[Plan, int, int]] = {
     "hard": (HARD, 14, 13), "sharp": (UNLIKE, 14, 13), "bowls": (BOWLS, 14, 13),
     "small": (SMALL, 4, 3),
 }  # fmt: skip
-"""Name → what it is made of, and how many streets cross it each way."""
+"""Name → what it is made of, and how many blocks of 140 m it has across and up."""
 
 
 def _defects(network: Network, plan: Plan, *, rng: np.random.Generator) -> tuple[Defect, ...]:
