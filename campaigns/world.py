@@ -21,7 +21,7 @@ from streetbump.geo import bin_of
 from streetbump.model import BUMPS, PASSES, Detection, Gravity, TimeBasis, Trip
 from streetbump.pipeline import Progress, Status
 from streetbump.sending import Desk
-from streetbump.stores import Taken
+from streetbump.stores import Offer, Outcome, Taken
 from streetbump.submit.sandbox import Sandbox
 from streetbump.submit.secret import Secret
 
@@ -55,10 +55,10 @@ def drive(session: Session, *, day: int, device: str, n: int = 1, felt: bool = T
     )  # fmt: skip
     found = Detection(_jolts(trip.key, t_ns, n if felt else 0), _passes(trip.key, t_ns, n))
     store, owner = session.store, session.work.owner
-    store.offer(trip.upload_id, name="n", source="s", options="{}", live=False, now_ns=t_ns)
+    store.offer([Offer(trip.upload_id, "n", "s", "{}")], now_ns=t_ns)
     (upload,) = store.claim_uploads(owner=owner, now_ns=t_ns, lease_ns=10, limit=1)
-    store.commit_upload(
-        upload, [Taken(trip, found)], [], generation=session.work.generation.name,
+    store.commit_uploads(
+        [Outcome(upload, [Taken.of(trip, found)])], generation=session.work.generation.name,
         halo_m=session.settings.cluster.halo_m, owner=owner, now_ns=t_ns,
     )  # fmt: skip
 

@@ -33,7 +33,7 @@ B = TypeVar("B")
 _PRELOAD = ["numpy", "pandas", "scipy.ndimage", "streetbump.trips", "streetbump.detect"]
 
 
-QUEUED = 4
+QUEUED = 8
 """Items at once for each process of a pool. Chosen by us."""
 
 

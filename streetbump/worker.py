@@ -22,6 +22,7 @@ from streetbump.errors import InputError, StoreBusy
 from streetbump.model import DAY_NS, Reason, upload_id_of
 from streetbump.pipeline import LANES, Progress, Status
 from streetbump.pipeline.intake import UploadOptions
+from streetbump.stores import Offer
 
 UNFINISHED = (".tmp", ".part")
 REJECTED = "rejected"
@@ -136,14 +137,8 @@ class Inbox:
             target = path.with_name(upload_id[:16] + RENAMED)
             self._files.move(path, target)
             path = target
-        self.session.store.offer(
-            upload_id,
-            name=name,
-            source=str(path.absolute()),
-            options=UploadOptions().encoded(),
-            live=True,
-            now_ns=self.session.clock(),
-        )
+        offer = Offer(upload_id, name, str(path.absolute()), UploadOptions().encoded(), live=True)
+        self.session.store.offer([offer], now_ns=self.session.clock())
 
     def _name(self, path: Path, upload_id: str) -> str:
         """The name a file came under, as far as it is known."""

@@ -23,7 +23,7 @@ from streetbump.geo import bin_of, from_local_m
 from streetbump.model import OBSTACLES, TRIPS, Detection, Gravity, TimeBasis, Trip
 from streetbump.pipeline.clusters import put_obstacles
 from streetbump.pipeline.generations import register
-from streetbump.stores import Taken
+from streetbump.stores import Offer, Outcome, Taken
 
 from .cluster.kit import DAY_NS, HERE, NOON_NS, Region, clustered, drives, jolts, obstacle
 from .conftest import Workshop
@@ -91,11 +91,12 @@ class Arrivals(RuleBasedStateMachine):
         trip, found = self.trips[number]
         trip = replace(trip, upload_id=f"{self.uploads:064x}")
         store, owner, now = self.session.store, self.session.work.owner, self.shop.now_ns
-        store.offer(trip.upload_id, name="n", source="s", options="{}", live=False, now_ns=now)
+        store.offer([Offer(trip.upload_id, "n", "s", "{}")], now_ns=now)
         (upload,) = store.claim_uploads(owner=owner, now_ns=now, lease_ns=10, limit=1)
-        store.commit_upload(
-            upload, [Taken(trip, found)], [], generation=self.session.work.generation.name,
-            halo_m=self.session.settings.cluster.halo_m, owner=owner, now_ns=now,
+        store.commit_uploads(
+            [Outcome(upload, [Taken.of(trip, found)])], owner=owner, now_ns=now,
+            generation=self.session.work.generation.name,
+            halo_m=self.session.settings.cluster.halo_m,
         )  # fmt: skip
 
     @precondition(lambda self: len(self.seen) < TRIP_COUNT)

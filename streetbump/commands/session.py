@@ -19,7 +19,7 @@ from streetbump.observe import Observer, silent
 from streetbump.pipeline import LANES, Progress, Status, Work, advance
 from streetbump.pipeline.generations import active_generation, named_generation
 from streetbump.sending import Desk, plan_now
-from streetbump.stores import Store
+from streetbump.stores import Offer, Store
 from streetbump.stores.engine import sqlite_path
 from streetbump.stores.files import Files
 from streetbump.submit.plan import PlaceFacts, Planned
@@ -157,19 +157,17 @@ def offer_files(
     Without `known`, files that the store has read already are left as they are.
     """
     how = options.for_upload(door_key=session.work.door_key).encoded()
-    offers: dict[str, tuple[str, str]] = {}
+    names: dict[str, str] = {}
+    offers: dict[str, Offer] = {}
     for name, path, data in contents(paths, stdin):
         in_a_file = path is not None and not path.is_dir()
         source = str(Path(name).absolute()) if in_a_file else _spooled(session, data)
-        offers[upload_id_of(data)] = (name, source)
-    for upload_id, (name, source) in offers.items():
-        if not known and session.store.upload(upload_id) is not None:
-            continue
-        session.store.offer(
-            upload_id, name=Path(name).name, source=source, options=how, live=False,
-            now_ns=session.clock(),
-        )  # fmt: skip
-    return {upload_id: name for upload_id, (name, _) in offers.items()}
+        upload_id = upload_id_of(data)
+        names[upload_id] = name
+        offers[upload_id] = Offer(upload_id, Path(name).name, source, how)
+    new = [o for o in offers.values() if known or session.store.upload(o.upload_id) is None]
+    session.store.offer(new, now_ns=session.clock())
+    return names
 
 
 def _spooled(session: Session, data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,7 @@ from streetbump.detect.classify import load_model
 from streetbump.executors import Lost
 from streetbump.model import Detection, Reason, Rejected, Trip, upload_id_of
 from streetbump.pipeline.work import IDLE, SOON_NS, Progress, Status, Work
-from streetbump.stores import Store, Taken, Upload
+from streetbump.stores import Outcome, Store, Taken, Upload
 from streetbump.stores.archive import Archive
 from streetbump.stores.files import Files
 from streetbump.trips import ReadOptions, parse_column_map, read
@@ -96,35 +97,47 @@ def take_in_some(store: Store, work: Work, now_ns: int) -> Progress:
     work.checkpoint("upload claimed")
     jobs = [_Job(upload, work.settings, work.door_key, store.files) for upload in uploads]
     results = work.executor.map(take_in, jobs, instead=_lost)
-    for number, (upload, result) in enumerate(zip(uploads, results, strict=True)):
-        if result.vanished:
-            store.forget_upload(upload, owner=work.owner)
-            continue
+    at_once = max(1, work.executor.width // 2)  # committed while others are still read
+    for begin in range(0, len(uploads), at_once):
+        ended = [(upload, next(results)) for upload in uploads[begin : begin + at_once]]
         try:
-            for one in result.taken:
-                store.archive.save(one.trip)
+            for _, result in ended:
+                for one in result.taken:
+                    store.archive.save(one.trip_id, one.file)
         except OSError:
-            for innocent in uploads[number:]:  # our disk is at fault, not the files
+            for innocent in uploads[begin:]:  # our disk is at fault, not the files
                 store.give_back(innocent, owner=work.owner)
             raise
-        gone = store.commit_upload(
-            upload,
-            result.taken,
-            result.rejected,
-            generation=work.generation.name,
-            halo_m=work.settings.cluster.halo_m,
-            owner=work.owner,
-            now_ns=now_ns,
-        )
-        for trip_id in gone:
-            store.archive.delete(trip_id)
+        _commit(store, work, ended, now_ns)
+    return Progress(Status.DONE, f"{len(uploads)} uploads read")
+
+
+def _commit(store: Store, work: Work, ended: Sequence[tuple[Upload, TakenIn]], now_ns: int) -> None:
+    """Store what came out of some uploads, whose trips are in the archive already."""
+    for upload, result in ended:
+        if result.vanished:
+            store.forget_upload(upload, owner=work.owner)
+    outcomes = [
+        Outcome(upload, result.taken, result.rejected)
+        for upload, result in ended
+        if not result.vanished
+    ]
+    gone = store.commit_uploads(
+        outcomes,
+        generation=work.generation.name,
+        halo_m=work.settings.cluster.halo_m,
+        owner=work.owner,
+        now_ns=now_ns,
+    )
+    for trip_id in gone:
+        store.archive.delete(trip_id)
+    for one in outcomes:
         work.observe(
             "upload",
-            upload_id=upload.upload_id,
-            trips=len(result.taken),
-            rejected=[r.reason.value for r in result.rejected],
+            upload_id=one.upload.upload_id,
+            trips=len(one.taken),
+            rejected=[r.reason.value for r in one.rejected],
         )
-    return Progress(Status.DONE, f"{len(uploads)} uploads read")
 
 
 def take_in(job: _Job) -> TakenIn:
@@ -151,7 +164,7 @@ def take_in(job: _Job) -> TakenIn:
     )
     admitted = [_at_the_door(row, options, upload, job) for row in rows]
     return TakenIn(
-        tuple(Taken(row, detect_trip(row, s)) for row in admitted if isinstance(row, Trip)),
+        tuple(Taken.of(row, detect_trip(row, s)) for row in admitted if isinstance(row, Trip)),
         tuple(row for row in admitted if isinstance(row, Rejected)),
     )
 

@@ -3,7 +3,9 @@
 from streetbump.stores.records import (
     Generation,
     LinkRow,
+    Offer,
     OutboxRow,
+    Outcome,
     PlaceRow,
     Region,
     Taken,
@@ -11,4 +13,15 @@ from streetbump.stores.records import (
 )
 from streetbump.stores.store import Store
 
-__all__ = ["Generation", "LinkRow", "OutboxRow", "PlaceRow", "Region", "Store", "Taken", "Upload"]
+__all__ = [
+    "Generation",
+    "LinkRow",
+    "Offer",
+    "OutboxRow",
+    "Outcome",
+    "PlaceRow",
+    "Region",
+    "Store",
+    "Taken",
+    "Upload",
+]  # fmt: skip

@@ -39,11 +39,14 @@ class Archive:
         """Where a trip lies: spread over 256 folders, so that none grows too large."""
         return self.root / trip_id[:2] / f"{trip_id}.parquet"
 
-    def save(self, trip: Trip) -> None:
-        """Keep a trip; durable when this returns. A trip already there is left alone."""
-        path = self.path_of(trip.trip_id)
+    def save(self, trip_id: str, data: bytes) -> None:
+        """Keep a trip as :func:`to_bytes` wrote it; durable when this returns.
+
+        A trip already there is left alone.
+        """
+        path = self.path_of(trip_id)
         if not self._files.exists(path):
-            self._files.write(path, to_bytes(trip), private=True)
+            self._files.write(path, data, private=True)
 
     def load(self, trip_id: str) -> Trip:
         """The trip as it was saved.

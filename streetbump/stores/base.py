@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from streetbump.errors import GenerationError, StoreBusy
 from streetbump.stores import schema as t
@@ -17,7 +16,7 @@ from streetbump.stores.archive import Archive
 from streetbump.stores.engine import open_engine, sqlite_path, translated
 from streetbump.stores.files import Files
 from streetbump.stores.records import Generation
-from streetbump.stores.rows import chunks
+from streetbump.stores.rows import chunks, put
 
 
 class Base:
@@ -136,7 +135,7 @@ class Base:
             for part in chunks(wanted)
             for row in c.execute(sa.select(t.leases).where(t.leases.c.resource.in_(part)))
         }
-        got: list[str] = []
+        got: list[dict[str, Any]] = []
         for resource in wanted:
             if len(got) == limit:
                 break
@@ -145,29 +144,26 @@ class Base:
             if not free and row is not None and not self._gone(row.owner):
                 continue
             epoch = 1 if row is None else row.epoch + 1
-            values = {"owner": owner, "epoch": epoch, "until_ns": until_ns}
-            c.execute(
-                upsert(t.leases)
-                .values(resource=resource, **values)
-                .on_conflict_do_update(index_elements=["resource"], set_=values)
-            )
-            got.append(resource)
-        return got
+            lease = {"resource": resource, "owner": owner, "epoch": epoch, "until_ns": until_ns}
+            got.append(lease)
+        put(c, t.leases, ("resource",), got)
+        return [lease["resource"] for lease in got]
 
     @staticmethod
-    def _finish(c: sa.Connection, resource: str, owner: str) -> None:
-        """End a lease inside the transaction that commits its work.
+    def _finish(c: sa.Connection, resources: Sequence[str], owner: str) -> None:
+        """End leases inside the transaction that commits their work.
 
         Raises
         ------
         StoreBusy
-            The lease has passed to somebody else: the work must not be committed.
+            One has passed to somebody else: the work must not be committed.
         """
-        done = c.execute(
-            t.leases.delete().where(t.leases.c.resource == resource, t.leases.c.owner == owner)
-        )
-        if done.rowcount != 1:
-            raise StoreBusy(f"the lease on {resource} has passed to another process")
+        ours = t.leases.c.owner == owner
+        for part in chunks(list(resources)):
+            mine = t.leases.c.resource.in_(part)
+            done = c.execute(t.leases.delete().where(mine, ours))
+            if done.rowcount != len(part):
+                raise StoreBusy(f"a lease has passed to another process, of {', '.join(part)}")
 
     @staticmethod
     def _hold(c: sa.Connection, resource: str, owner: str) -> None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from streetbump import model
 from streetbump.errors import StoreError
 from streetbump.geo import bin_centre, cell_of
-from streetbump.model import Detection, Ints, Rejected, Trip
+from streetbump.model import Detection, Ints
 from streetbump.stores import schema as t
 from streetbump.stores.base import Base
-from streetbump.stores.records import Taken, Upload, trip_digest
-from streetbump.stores.rows import audit_row, bulk, chunks, toggle
+from streetbump.stores.records import Offer, Outcome, Upload, trip_digest
+from streetbump.stores.rows import audit_rows, bulk, chunks, put, toggle
 
 LEASED_AT_MOST = 256
 """Uploads that other workers may hold at once without hiding those that nobody holds."""
@@ -28,44 +28,36 @@ LEASED_AT_MOST = 256
 class Intake(Base):
     """The upload table is the queue; trips and their detections are what was in it."""
 
-    def offer(
-        self,
-        upload_id: str,
-        *,
-        name: str,
-        source: str,
-        options: str,
-        live: bool,
-        now_ns: int,
-    ) -> str:
-        """Queue an upload; what is already accepted under the same options stays so.
+    def offer(self, offers: Sequence[Offer], *, now_ns: int) -> list[str]:
+        """Queue uploads; what is already accepted under the same options stays so.
 
         Returns
         -------
-        str
-            ``queued`` or ``accepted``.
+        list of str
+            ``queued`` or ``accepted``, of each.
         """
-        values = {
-            "name": name, "source": source, "options": options, "live": live,
-            "state": "queued", "attempts": 0, "reason": None, "hint": None, "updated_ns": now_ns,
-        }  # fmt: skip
         with self._write() as c:
-            row = c.execute(
-                sa.select(t.uploads.c.state, t.uploads.c.options).where(
-                    t.uploads.c.upload_id == upload_id
-                )
-            ).first()
-            state = row.state if row is not None and row.options == options else None
-            if state == "accepted":
-                return "accepted"
-            changed = dict(values)
-            if state == "queued":  # how often it was begun tells a file that kills its readers
-                del changed["attempts"]
-            c.execute(
-                upsert(t.uploads)
-                .values(upload_id=upload_id, received_ns=now_ns, **values)
-                .on_conflict_do_update(index_elements=["upload_id"], set_=changed)
-            )
+            return [self._offer(c, offer, now_ns) for offer in offers]
+
+    @staticmethod
+    def _offer(c: sa.Connection, offer: Offer, now_ns: int) -> str:
+        mine = t.uploads.c.upload_id == offer.upload_id
+        row = c.execute(sa.select(t.uploads.c.state, t.uploads.c.options).where(mine)).first()
+        state = row.state if row is not None and row.options == offer.options else None
+        if state == "accepted":
+            return "accepted"
+        values = {
+            **asdict(offer), "state": "queued", "attempts": 0, "reason": None, "hint": None,
+            "received_ns": now_ns, "updated_ns": now_ns,
+        }  # fmt: skip
+        kept = {"received_ns"}
+        if state == "queued":  # how often it was begun tells a file that kills its readers
+            kept.add("attempts")
+        if row is None:
+            c.execute(t.uploads.insert().values(values))
+        else:
+            changed = {name: value for name, value in values.items() if name not in kept}
+            c.execute(t.uploads.update().where(mine).values(changed))
         return "queued"
 
     def claim_uploads(
@@ -89,85 +81,96 @@ class Intake(Base):
             if not mine:
                 mine = self._claim(c, rows, owner, now_ns, now_ns + lease_ns)
             got = [rows[r] for r in mine]
-            for r in got:  # counted before the bytes are touched: a killer file shows itself
+            for part in chunks([r.upload_id for r in got]):
+                # Counted before the bytes are touched: a killer file shows itself.
                 c.execute(
                     t.uploads.update()
-                    .where(t.uploads.c.upload_id == r.upload_id)
-                    .values(attempts=r.attempts + 1)
+                    .where(t.uploads.c.upload_id.in_(part))
+                    .values(attempts=t.uploads.c.attempts + 1)
                 )
         return tuple(
             Upload(r.upload_id, r.name, r.source, r.options, r.live, r.attempts + 1, r.received_ns)
             for r in got
         )
 
-    def commit_upload(
+    def commit_uploads(
         self,
-        upload: Upload,
-        taken: Sequence[Taken],
-        rejected: Sequence[Rejected],
+        ended: Sequence[Outcome],
         *,
         generation: str,
         halo_m: float,
         owner: str,
         now_ns: int,
     ) -> tuple[str, ...]:
-        """End an upload: its trips with their detections, or the reason why there are none.
+        """End uploads: their trips with their detections, or the reasons why there are none.
 
-        The trips' files must be in the archive already. Trips that this upload gave under other
-        options, and no other upload gives, go.
+        The trips' files must be in the archive already. Trips that one of these uploads gave under
+        other options, and no other upload gives, go.
 
         Returns
         -------
         tuple of str
             Ids of the trips that went: their files in the archive are to be deleted.
         """
+        ids = [one.upload.upload_id for one in ended]
+        now = {(one.upload.upload_id, some.key) for one in ended for some in one.taken}
         with self._write() as c:
-            self._finish(c, f"upload:{upload.upload_id}", owner)
-            before = set(
-                c.execute(
-                    sa.select(t.upload_trips.c.trip_key).where(
-                        t.upload_trips.c.upload_id == upload.upload_id
-                    )
-                ).scalars()
-            )
-            for one in taken:
-                self._put_trip(c, upload.upload_id, one, generation, halo_m)
+            self._finish(c, [f"upload:{upload_id}" for upload_id in ids], owner)
+            before = self._links(c, ids)
+            self._put_trips(c, ended, generation, halo_m)
             gone = [
-                self._unlink(c, upload.upload_id, key, halo_m)
-                for key in sorted(before - {one.trip.key for one in taken})
+                self._unlink(c, upload_id, key, halo_m) for upload_id, key in sorted(before - now)
             ]
-            first = rejected[0] if rejected else None
-            said = c.execute(
-                sa.select(t.uploads.c.options).where(t.uploads.c.upload_id == upload.upload_id)
-            ).scalar()
-            state = "accepted" if taken else "rejected"
-            if said != upload.options:  # offered again meanwhile, under other options
-                state = "queued"
-            c.execute(
-                t.uploads.update()
-                .where(t.uploads.c.upload_id == upload.upload_id)
-                .values(
-                    state=state,
-                    reason=first.reason.value if first else None,
-                    hint="; ".join(r.hint for r in rejected) or None,
-                    updated_ns=now_ns,
-                )
-            )
-            handles = c.execute(
-                sa.select(t.trips.c.handle)
-                .where(t.trips.c.trip_key.in_([one.trip.key for one in taken]))
-                .order_by(t.trips.c.handle)
-            ).scalars()
-            audit_row(
-                c, now_ns, "upload", upload.upload_id,
-                {"trips": list(handles), "rejected": [r.reason.value for r in rejected]},
-            )  # fmt: skip
+            self._end(c, ended, now_ns)
         return tuple(trip_id for trip_id in gone if trip_id is not None)
+
+    @staticmethod
+    def _links(c: sa.Connection, upload_ids: list[str]) -> set[tuple[str, int]]:
+        """Which trips came of some uploads so far."""
+        query = sa.select(t.upload_trips.c.upload_id, t.upload_trips.c.trip_key)
+        return {
+            (row.upload_id, row.trip_key)
+            for part in chunks(upload_ids)
+            for row in c.execute(query.where(t.upload_trips.c.upload_id.in_(part)))
+        }
+
+    def _end(self, c: sa.Connection, ended: Sequence[Outcome], now_ns: int) -> None:
+        """Say what became of uploads, and note it."""
+        ids = [one.upload.upload_id for one in ended]
+        query = sa.select(t.uploads.c.upload_id, t.uploads.c.options)
+        said = {
+            row.upload_id: row.options
+            for part in chunks(ids)
+            for row in c.execute(query.where(t.uploads.c.upload_id.in_(part)))
+        }
+        rows, details = [], {}
+        handles = _handles(c, [some.key for one in ended for some in one.taken])
+        for one in ended:
+            upload, first = one.upload, one.rejected[0] if one.rejected else None
+            state = "accepted" if one.taken else "rejected"
+            if said[upload.upload_id] != upload.options:  # offered again, under other options
+                state = "queued"
+            rows.append(
+                {
+                    "mine": upload.upload_id,
+                    "state": state,
+                    "reason": first.reason.value if first else None,
+                    "hint": "; ".join(r.hint for r in one.rejected) or None,
+                    "updated_ns": now_ns,
+                }
+            )
+            details[upload.upload_id] = {
+                "trips": sorted({handles[some.key] for some in one.taken}),
+                "rejected": [r.reason.value for r in one.rejected],
+            }
+        mine = t.uploads.c.upload_id == sa.bindparam("mine")
+        c.execute(t.uploads.update().where(mine), rows)
+        audit_rows(c, now_ns, "upload", details)
 
     def give_back(self, upload: Upload, *, owner: str) -> None:
         """Leave an upload queued as if it had not been begun: what failed was not its fault."""
         with self._write() as c:
-            self._finish(c, f"upload:{upload.upload_id}", owner)
+            self._finish(c, [f"upload:{upload.upload_id}"], owner)
             c.execute(
                 t.uploads.update()
                 .where(t.uploads.c.upload_id == upload.upload_id)
@@ -177,7 +180,7 @@ class Intake(Base):
     def forget_upload(self, upload: Upload, *, owner: str) -> None:
         """Drop an upload whose bytes are gone, unless trips came of it before."""
         with self._write() as c:
-            self._finish(c, f"upload:{upload.upload_id}", owner)
+            self._finish(c, [f"upload:{upload.upload_id}"], owner)
             had = c.execute(
                 sa.select(t.upload_trips.c.trip_key).where(
                     t.upload_trips.c.upload_id == upload.upload_id
@@ -217,30 +220,34 @@ class Intake(Base):
 
     # ------------------------------------------------------------------ trips
 
-    def _put_trip(
-        self, c: sa.Connection, upload_id: str, one: Taken, generation: str, halo_m: float
+    def _put_trips(
+        self, c: sa.Connection, ended: Sequence[Outcome], generation: str, halo_m: float
     ) -> None:
-        trip = one.trip
-        link = {"device": trip.device, "synthetic": trip.synthetic}
-        c.execute(
-            upsert(t.upload_trips)
-            .values(upload_id=upload_id, trip_key=trip.key, **link)
-            .on_conflict_do_update(index_elements=["upload_id", "trip_key"], set_=link)
-        )
-        row = c.execute(sa.select(t.trips).where(t.trips.c.trip_key == trip.key)).first()
-        if row is None:
-            c.execute(t.trips.insert().values(**_trip_row(trip)))
-        else:
-            if row.trip_id != trip.trip_id:
-                raise StoreError(f"two trips share the key {trip.key}: {trip.trip_id[:12]}")
-            self._settle_claims(c, trip.key, halo_m)
-        known = c.execute(
-            sa.select(t.detections.c.trip_key).where(
-                t.detections.c.generation == generation, t.detections.c.trip_key == trip.key
-            )
-        ).first()
-        if known is None:
-            self._put_detection(c, trip.key, one.detection, generation, halo_m)
+        """Store the trips of some uploads; of one that is known only whose it is may change."""
+        given = [(one.upload.upload_id, some) for one in ended for some in one.taken]
+        put(
+            c, t.upload_trips, ("upload_id", "trip_key"),
+            [{"upload_id": upload_id, "trip_key": some.key, "device": some.row["device"],
+              "synthetic": some.row["synthetic"]} for upload_id, some in given],
+        )  # fmt: skip
+        first = {some.key: some for _, some in reversed(given)}
+        keys = sorted(first)
+        known = _trip_ids(c, keys)
+        new = [key for key in keys if key not in known]
+        if new:
+            rows = [{**first[key].row, "handle": secrets.token_hex(8)} for key in new]
+            c.execute(t.trips.insert(), rows)
+        known |= {key: first[key].trip_id for key in new}
+        for _, some in given:
+            if known[some.key] != some.trip_id:
+                raise StoreError(f"two trips share the key {some.key}: {some.trip_id[:12]}")
+        times = Counter(some.key for _, some in given)
+        for key in keys:
+            if key not in new or times[key] > 1:  # another upload has a say in whose it is
+                self._settle_claims(c, key, halo_m)
+        done = _detected(c, keys, generation)
+        lacking = {key: first[key].detection for key in keys if key not in done}
+        self._put_detections(c, lacking, generation, halo_m)
 
     def _settle_claims(self, c: sa.Connection, key: int, halo_m: float) -> None:
         """Whose trip it is when several uploads bring it: the lowest pseudonym, order-free."""
@@ -252,7 +259,7 @@ class Intake(Base):
             return
         change = trip_digest(key, row.device, row.synthetic) ^ trip_digest(key, device, synthetic)
         for generation, cells in self._cells_of_trip(c, key).items():
-            toggle(c, generation, cells, change, halo_m)
+            toggle(c, generation, [(cells, change)], halo_m)
         c.execute(
             t.trips.update()
             .where(t.trips.c.trip_key == key)
@@ -279,7 +286,7 @@ class Intake(Base):
         row = c.execute(sa.select(t.trips).where(t.trips.c.trip_key == key)).one()
         change = trip_digest(key, row.device, row.synthetic)
         for generation, cells in self._cells_of_trip(c, key).items():
-            toggle(c, generation, cells, change, halo_m)
+            toggle(c, generation, [(cells, change)], halo_m)
         for table in (t.bumps, t.passes, t.detections, t.trips):
             c.execute(table.delete().where(table.c.trip_key == key))
         return str(row.trip_id)
@@ -296,24 +303,35 @@ class Intake(Base):
                 found.setdefault(generation, set()).add(cell)
         return {g: np.array(sorted(cells), dtype=np.int64) for g, cells in found.items()}
 
-    def _put_detection(
-        self, c: sa.Connection, key: int, detection: Detection, generation: str, halo_m: float
+    @staticmethod
+    def _put_detections(
+        c: sa.Connection, found: dict[int, Detection], generation: str, halo_m: float
     ) -> None:
-        bumps, passes = detection.bumps, detection.passes
+        """Store what was detected in some trips, by key."""
+        if not found:
+            return
+        bumps = pd.concat([one.bumps for one in found.values()], ignore_index=True)
+        passes = pd.concat([one.passes for one in found.values()], ignore_index=True)
         at_bumps = cell_of(bumps["lat_deg"].to_numpy(), bumps["lon_deg"].to_numpy())
         at_passes = cell_of(*bin_centre(passes["bin"].to_numpy()))
         bulk(c, t.bumps, bumps, generation=generation, cell=at_bumps)
         bulk(c, t.passes, passes, generation=generation, cell=at_passes)
-        c.execute(
-            t.detections.insert().values(
-                generation=generation, trip_key=key, bumps=len(bumps), passes=len(passes)
-            )
-        )
-        row = c.execute(
-            sa.select(t.trips.c.device, t.trips.c.synthetic).where(t.trips.c.trip_key == key)
-        ).one()
-        touched = np.unique(np.concatenate((at_bumps, at_passes)))
-        toggle(c, generation, touched, trip_digest(key, row.device, row.synthetic), halo_m)
+        rows = [
+            {"generation": generation, "trip_key": key, "bumps": len(one.bumps),
+             "passes": len(one.passes)}
+            for key, one in found.items()
+        ]  # fmt: skip
+        c.execute(t.detections.insert(), rows)
+        query = sa.select(t.trips.c.trip_key, t.trips.c.device, t.trips.c.synthetic)
+        digests = {
+            row.trip_key: trip_digest(*row)
+            for part in chunks(list(found))
+            for row in c.execute(query.where(t.trips.c.trip_key.in_(part)))
+        }
+        cell = np.concatenate((at_bumps, at_passes))
+        trip = np.concatenate((bumps["trip_key"].to_numpy(), passes["trip_key"].to_numpy()))
+        touched = [(cell[trip == key], digest) for key, digest in digests.items()]
+        toggle(c, generation, touched, halo_m)
 
     def claim_trips(
         self, generation: str, *, owner: str, now_ns: int, lease_ns: int, limit: int
@@ -338,8 +356,8 @@ class Intake(Base):
     ) -> None:
         """Store what was detected in an archived trip."""
         with self._write() as c:
-            self._finish(c, f"trip:{generation}:{trip_id}", owner)
-            self._put_detection(c, model.trip_key(trip_id), detection, generation, halo_m)
+            self._finish(c, [f"trip:{generation}:{trip_id}"], owner)
+            self._put_detections(c, {model.trip_key(trip_id): detection}, generation, halo_m)
 
     def trips_pending(self, generation: str) -> int:
         """How many archived trips have no detection in `generation`."""
@@ -348,30 +366,33 @@ class Intake(Base):
 
     def handles(self, keys: Iterable[int]) -> dict[int, str]:
         """Random handles of trips by key: how reports and audits name them."""
-        query = sa.select(t.trips.c.trip_key, t.trips.c.handle)
         with self._read() as c:
-            return {
-                key: value
-                for part in chunks(sorted(set(keys)))
-                for key, value in c.execute(query.where(t.trips.c.trip_key.in_(part)))
-            }
+            return _handles(c, sorted(set(keys)))
 
 
-def _trip_row(trip: Trip) -> dict[str, Any]:
+def _handles(c: sa.Connection, keys: list[int]) -> dict[int, str]:
+    return _of_trips(c, t.trips.c.handle, keys)
+
+
+def _trip_ids(c: sa.Connection, keys: list[int]) -> dict[int, str]:
+    return _of_trips(c, t.trips.c.trip_id, keys)
+
+
+def _of_trips(c: sa.Connection, column: sa.Column[str], keys: list[int]) -> dict[int, str]:
+    """What a column says of those of the trips that are there."""
+    query = sa.select(t.trips.c.trip_key, column)
     return {
-        "trip_key": trip.key,
-        "trip_id": trip.trip_id,
-        "handle": secrets.token_hex(8),
-        "device": trip.device,
-        "format": trip.format,
-        "time_basis": trip.time_basis.value,
-        "dated": trip.dated,
-        "synthetic": trip.synthetic,
-        "rate_hz": trip.rate_hz,
-        "samples": len(trip.t_ns),
-        "fixes": len(trip.fix_t_ns),
-        "warnings": json.dumps(trip.warnings),
+        key: value
+        for part in chunks(keys)
+        for key, value in c.execute(query.where(t.trips.c.trip_key.in_(part)))
     }
+
+
+def _detected(c: sa.Connection, keys: list[int], generation: str) -> set[int]:
+    """Which of the trips have a detection in a generation."""
+    key = t.detections.c.trip_key
+    query = sa.select(key).where(t.detections.c.generation == generation)
+    return {k for part in chunks(keys) for k in c.execute(query.where(key.in_(part))).scalars()}
 
 
 def trips_without_detection(

@@ -162,7 +162,7 @@ class Ledger(Base):
         A place that somebody moved meanwhile stays due.
         """
         with self._write() as c:
-            self._finish(c, resource, owner)
+            self._finish(c, [resource], owner)
             for before, after, change in lived:
                 values: dict[str, Any] = {"life_done": change}
                 moved = (before.state, before.episode) != (after.state, after.episode)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import pandas as pd
 
-from streetbump.model import Detection, Trip
+from streetbump.model import Detection, Rejected, Trip
+from streetbump.stores.archive import to_bytes
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,78 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """One trip that came out of an upload, with what was detected in it."""
+class Offer:
+    """A file that is to be queued.
 
-    trip: Trip
+    Attributes
+    ----------
+    source : str
+        Where its bytes are.
+    options : str
+        What the caller said of it; other options are another offer.
+    live : bool
+        Whether it came in through a live door.
+    """
+
+    upload_id: str
+    name: str
+    source: str
+    options: str
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One trip that came out of an upload, as it is stored.
+
+    Attributes
+    ----------
+    row : dict
+        What the table of trips says of it, but for its handle.
+    file : bytes
+        What the archive holds of it.
+    """
+
+    row: dict[str, Any]
+    file: bytes
     detection: Detection
+
+    @classmethod
+    def of(cls, trip: Trip, detection: Detection) -> Self:
+        """A trip made ready: what takes time is done here, by whoever read the upload."""
+        row = {
+            "trip_key": trip.key,
+            "trip_id": trip.trip_id,
+            "device": trip.device,
+            "format": trip.format,
+            "time_basis": trip.time_basis.value,
+            "dated": trip.dated,
+            "synthetic": trip.synthetic,
+            "rate_hz": trip.rate_hz,
+            "samples": len(trip.t_ns),
+            "fixes": len(trip.fix_t_ns),
+            "warnings": json.dumps(trip.warnings),
+        }
+        return cls(row, to_bytes(trip), detection)
+
+    @property
+    def key(self) -> int:
+        """The number that stands for the trip in the tables."""
+        return int(self.row["trip_key"])
+
+    @property
+    def trip_id(self) -> str:
+        """The trip's name, by its content."""
+        return str(self.row["trip_id"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an upload: its trips, or the reasons why there are none, or both."""
+
+    upload: Upload
+    taken: Sequence[Taken] = ()
+    rejected: Sequence[Rejected] = ()
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class Regions(Ledger):
         """
         owned = np.array([cell for cell, _ in cells], dtype=np.int64)
         with self._write() as c:
-            self._finish(c, f"clusters:{generation}", owner)
+            self._finish(c, [f"clusters:{generation}"], owner)
             for part in chunks(owned.tolist()):
                 old = sa.select(t.clusters.c.cluster_id).where(
                     t.clusters.c.generation == generation, t.clusters.c.cell.in_(part)

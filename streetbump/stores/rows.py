@@ -55,11 +55,24 @@ def _parameters(statement: SQLCompiler, columns: dict[str, list[Any]]) -> Iterat
 
 def _plain(column: pd.Series) -> list[Any]:
     """Python values of a column, unknown as None."""
-    unknown = column.isna()
     values = column.tolist()
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+        return values
+    unknown = column.isna().to_numpy()
     if not unknown.any():
         return values
     return [None if u else v for v, u in zip(values, unknown, strict=True)]
+
+
+def put(
+    c: sa.Connection, table: sa.Table, key: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> None:
+    """Insert rows of the same columns; of those whose key is there already the rest is changed."""
+    if not rows:
+        return
+    statement = upsert(table)
+    rest = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    c.execute(statement.on_conflict_do_update(index_elements=list(key), set_=rest), list(rows))
 
 
 def by_cells(
@@ -94,12 +107,15 @@ def frame(rows: Sequence[Any], kind: model.Table) -> pd.DataFrame:
     return kind.build(dict(zip(kind.names, zip(*rows, strict=True), strict=True)))
 
 
-def toggle(c: sa.Connection, generation: str, touched: Ints, change: int, halo_m: float) -> None:
-    """Exclusive-or `change` into every cell that depends on the touched ones."""
-    located = touched[touched >= 0]
-    if len(located) == 0:
-        return
-    targets = cells_around(located, halo_m=halo_m).tolist()
+def toggle(
+    c: sa.Connection, generation: str, touched: Sequence[tuple[Ints, int]], halo_m: float
+) -> None:
+    """Exclusive-or numbers into every cell that depends on the cells given with each."""
+    changes: dict[int, int] = {}
+    for cells, change in touched:
+        for cell in cells_around(cells[cells >= 0], halo_m=halo_m).tolist():
+            changes[cell] = changes.get(cell, 0) ^ change
+    targets = sorted(changes)
     known: dict[int, int] = {}
     for part in chunks(targets):
         known.update(
@@ -114,19 +130,12 @@ def toggle(c: sa.Connection, generation: str, touched: Ints, change: int, halo_m
         {
             "generation": generation,
             "cell": cell,
-            "input_digest": known[cell] ^ change,
+            "input_digest": known[cell] ^ changes[cell],
             "stale": True,
         }
         for cell in targets
     ]
-    statement = upsert(t.cells)
-    c.execute(
-        statement.on_conflict_do_update(
-            index_elements=["generation", "cell"],
-            set_={"input_digest": statement.excluded.input_digest, "stale": True},
-        ),
-        rows,
-    )
+    put(c, t.cells, ("generation", "cell"), rows)
 
 
 def _of_obstacles(c: sa.Connection, cells: list[int], halo_m: float) -> dict[int, int]:
@@ -153,8 +162,17 @@ def audit_row(
     c: sa.Connection, now_ns: int, what: str, subject: str, detail: dict[str, Any]
 ) -> None:
     """Note what was done, to what, when."""
-    c.execute(
-        t.audit.insert().values(
-            at_ns=now_ns, what=what, subject=subject, detail=json.dumps(detail, sort_keys=True)
-        )
-    )
+    audit_rows(c, now_ns, what, {subject: detail})
+
+
+def audit_rows(
+    c: sa.Connection, now_ns: int, what: str, details: dict[str, dict[str, Any]]
+) -> None:
+    """Note what was done at once, to each subject."""
+    rows = [
+        {"at_ns": now_ns, "what": what, "subject": subject,
+         "detail": json.dumps(detail, sort_keys=True)}
+        for subject, detail in details.items()
+    ]  # fmt: skip
+    if rows:
+        c.execute(t.audit.insert(), rows)

@@ -21,7 +21,7 @@ from streetbump.cluster.match import points_of
 from streetbump.errors import StoreBusy, StoreError
 from streetbump.geo import bin_of, cells_around
 from streetbump.model import Detection, Gravity, Reason, Rejected, TimeBasis, Trip
-from streetbump.stores import Store, Taken, Upload
+from streetbump.stores import Offer, Outcome, Store, Taken, Upload
 from streetbump.stores import schema as tables
 from streetbump.stores.archive import Archive, from_bytes, to_bytes
 from streetbump.stores.engine import HEAD
@@ -90,12 +90,11 @@ def take(
     options: str = "{}",
     passes: pd.DataFrame | None = None,
 ) -> None:
-    store.offer(upload_id, name="n", source="s", options=options, live=False, now_ns=1)
+    store.offer([Offer(upload_id, "n", "s", options)], now_ns=1)
     (upload,) = store.claim_uploads(owner="me", now_ns=1, lease_ns=10, limit=1)
     found = Detection(bumps_of(one), model.PASSES.empty() if passes is None else passes)
-    store.commit_upload(
-        upload, [Taken(one, found)], [], generation="g", halo_m=HALO_M, owner="me", now_ns=2
-    )
+    done = Outcome(upload, [Taken.of(one, found)])
+    store.commit_uploads([done], generation="g", halo_m=HALO_M, owner="me", now_ns=2)
 
 
 def test_the_migrations_make_the_declared_schema(tmp_path: Path) -> None:
@@ -186,7 +185,7 @@ def test_a_trip_comes_back_from_the_archive_as_it_went(tmp_path: Path, gyro: boo
     """Every field and dtype, extremes and unknowns included."""
     archive = Archive(tmp_path)
     one = trip(gyro=gyro)
-    archive.save(one)
+    archive.save(one.trip_id, to_bytes(one))
     back = archive.load(one.trip_id)
     for name in Trip.__dataclass_fields__:
         a, b = getattr(one, name), getattr(back, name)
@@ -246,10 +245,9 @@ def _cells(store: Store) -> np.ndarray:
 def test_an_upload_is_taken_once(store: Store) -> None:
     """Accepted stays accepted under the same options; other options queue it again."""
     take(store, trip())
-    again = {"name": "n", "source": "s", "live": False, "now_ns": 3}
-    assert store.offer("u1", options="{}", **again) == "accepted"
+    assert store.offer([Offer("u1", "n", "s", "{}")], now_ns=3) == ["accepted"]
     assert store.claim_uploads(owner="me", now_ns=3, lease_ns=10, limit=5) == ()
-    assert store.offer("u1", options='{"tz":"UTC"}', **again) == "queued"
+    assert store.offer([Offer("u1", "n", "s", '{"tz":"UTC"}')], now_ns=3) == ["queued"]
     take(store, trip(2), options='{"tz":"UTC"}')
     assert store.counts()["trips"] == 1
     assert set(store.handles([trip().key, trip(2).key])) == {trip(2).key}
@@ -266,6 +264,60 @@ def test_a_trip_of_two_uploads_stays_while_one_of_them_has_it(store: Store) -> N
         trip().key: "b",
         trip(2).key: "a",
     }
+
+
+def _committed(store: Store, history: list[tuple[str, str, list[Trip]]], at_once: int) -> None:
+    """Uploads of a history (id, options, trips), so many in each commit."""
+    for begin in range(0, len(history), at_once):
+        some = {upload_id: (said, trips) for upload_id, said, trips in history[begin:][:at_once]}
+        store.offer([Offer(name, "n", "s", said) for name, (said, _) in some.items()], now_ns=1)
+        uploads = store.claim_uploads(owner="me", now_ns=1, lease_ns=10, limit=at_once)
+        ended = [
+            Outcome(
+                u, [Taken.of(t, Detection(bumps_of(t), passes_of(t))) for t in some[u.upload_id][1]]
+            )
+            if some[u.upload_id][1]
+            else Outcome(u, rejected=[Rejected(u.upload_id, Reason.EMPTY, "nothing in it")])
+            for u in uploads
+        ]
+        store.commit_uploads(ended, generation="g", halo_m=HALO_M, owner="me", now_ns=2)
+
+
+def _everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of what uploads leave, but for random handles."""
+    some = ("uploads", "upload_trips", "trips", "detections", "bumps", "passes", "cells", "leases")
+    engine = sa.create_engine(f"sqlite:///{store.path}")
+    left = {}
+    with engine.connect() as c:
+        for name in some:
+            columns = [one for one in tables.metadata.tables[name].c if one.name != "handle"]
+            left[name] = sorted(map(tuple, c.execute(sa.select(*columns))), key=repr)
+    engine.dispose()
+    return left
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_uploads_committed_together_leave_what_they_leave_one_by_one(
+    tmp_path: Path, seed: int
+) -> None:
+    """Trips shared, taken back, claimed by several devices, refused: the same rows and digests."""
+    rng = np.random.default_rng(seed)
+    history = []
+    for k in range(24):  # each upload id twice, the second time under other options
+        numbers = rng.choice(5, size=rng.integers(0, 4), replace=False)
+        devices = rng.choice(np.array(["a", "b", None], object), size=len(numbers))
+        trips = [trip(int(n) + 1, device=d) for n, d in zip(numbers, devices, strict=True)]
+        history.append((f"u{k % 12:02d}", f'{{"said":{k // 12}}}', trips))
+    left = []
+    for at_once in (1, 5, 12):
+        with Store(f"sqlite:///{tmp_path / str(at_once)}.db") as store:
+            store.add_generation(
+                name="g", content="c", settings="{}", algorithm="a", model="m", now_ns=1
+            )
+            _committed(store, history, at_once)
+            left.append(_everything(store))
+    assert len(left[0]["trips"]) > 1
+    assert left[0] == left[1] == left[2]
 
 
 def test_the_digest_of_a_cell_depends_on_trips_not_on_their_order(tmp_path: Path) -> None:
@@ -300,19 +352,17 @@ def test_a_lease_holds_off_others_until_it_ends_or_its_owner_is_gone(tmp_path: P
 
 def test_work_whose_lease_has_passed_on_is_not_committed(store: Store) -> None:
     """A process that was paused past its lease finds the door closed: nothing of it is stored."""
-    store.offer("u1", name="n", source="s", options="{}", live=False, now_ns=1)
+    store.offer([Offer("u1", "n", "s", "{}")], now_ns=1)
     (slow,) = store.claim_uploads(owner="slow", now_ns=1, lease_ns=10, limit=1)
     (quick,) = store.claim_uploads(owner="quick", now_ns=20, lease_ns=10, limit=1)
     args = {"generation": "g", "halo_m": HALO_M, "now_ns": 21}
+    found = Detection(bumps_of(trip()), model.PASSES.empty())
     with pytest.raises(StoreBusy, match="has passed to another process"):
-        store.commit_upload(
-            slow, [Taken(trip(), Detection(bumps_of(trip()), model.PASSES.empty()))], [],
-            owner="slow", **args,
-        )  # fmt: skip
+        store.commit_uploads([Outcome(slow, [Taken.of(trip(), found)])], owner="slow", **args)
     assert store.counts()["trips"] == 0
     assert quick.attempts == 2
     rejected = Rejected("u1", Reason.EMPTY, "nothing in it")
-    store.commit_upload(quick, [], [rejected], owner="quick", **args)
+    store.commit_uploads([Outcome(quick, rejected=[rejected])], owner="quick", **args)
     assert store.upload("u1") == ("rejected", "EMPTY", "nothing in it")
 
 
@@ -361,7 +411,7 @@ def test_two_processes_write_one_after_the_other(tmp_path: Path) -> None:
     with Store(url) as a, Store(url) as b:
         for k in range(20):
             store = (a, b)[k % 2]
-            store.offer(f"u{k}", name="n", source="s", options="{}", live=False, now_ns=k)
+            store.offer([Offer(f"u{k}", "n", "s", "{}")], now_ns=k)
         assert a.counts()["uploads"] == 20
 
 
@@ -395,7 +445,7 @@ def test_the_audit_names_trips_by_handles_only(store: Store) -> None:
 def test_uploads_wait_in_the_order_of_their_coming(store: Store) -> None:
     """The longest waiting is claimed first, and no more than asked for."""
     for k in (3, 1, 2):
-        store.offer(f"u{k}", name="n", source="s", options="{}", live=False, now_ns=k)
+        store.offer([Offer(f"u{k}", "n", "s", "{}")], now_ns=k)
     got = store.claim_uploads(owner="me", now_ns=9, lease_ns=10, limit=2)
     assert [u.upload_id for u in got] == ["u1", "u2"]
     assert all(isinstance(u, Upload) for u in got)
@@ -406,14 +456,14 @@ def test_uploads_wait_in_the_order_of_their_coming(store: Store) -> None:
 def test_a_file_that_kills_its_reader_takes_no_other_down(store: Store) -> None:
     """What was begun and never ended comes last and alone."""
     for k in (1, 2, 3):
-        store.offer(f"u{k}", name="n", source="s", options="{}", live=False, now_ns=k)
+        store.offer([Offer(f"u{k}", "n", "s", "{}")], now_ns=k)
     claim = {"lease_ns": 10, "limit": 2}
     first = store.claim_uploads(owner="dies", now_ns=9, **claim)
     assert [u.upload_id for u in first] == ["u1", "u2"]
     assert [u.upload_id for u in store.claim_uploads(owner="me", now_ns=99, **claim)] == ["u3"]
     again = store.claim_uploads(owner="me", now_ns=99, **claim)
     assert [(u.upload_id, u.attempts) for u in again] == [("u1", 2)]
-    store.offer("u2", name="n", source="s", options="{}", live=False, now_ns=100)
+    store.offer([Offer("u2", "n", "s", "{}")], now_ns=100)
     offered = store.claim_uploads(owner="me", now_ns=101, **claim)
     assert [(u.upload_id, u.attempts) for u in offered] == [("u2", 2)]
 
