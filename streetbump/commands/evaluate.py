@@ -406,7 +406,9 @@ def _snapshots(
                 lanes=("intake", "cluster"),
                 on_progress=_tell_of(f"{case.name}: {end} trips", tell),
             )
-            yield Snapshot(end, store.clusters(), _reported(store))
+            clusters = store.clusters()
+            jolts = store.members(clusters["cluster_id"])[["cluster_id", "trip_key", "t_s"]]
+            yield Snapshot(end, clusters, jolts, _reported(store))
 
 
 def _tell_of(title: str, tell: Tell) -> Callable[[Progress], None]:

@@ -28,6 +28,7 @@ from streetbump.report.town import (
     crossed,
     felt_by,
     metres,
+    share_of_potholes,
     site_table,
     visits,
 )
@@ -91,7 +92,21 @@ def score_sites(
         figures += _by_passes(tally, method, tuning)
     figures += _could_be_felt(town, last.n_trips)
     figures += stated.of_reports(town, last, ours[FLAGGED], method=FLAGGED)
-    return [*figures, *stated.of_probabilities(town, last, method=FLAGGED)]
+    share = _share_of_potholes(last, trips, truth, description=description)
+    return [*figures, *stated.of_probabilities(town, last, share, method=FLAGGED)]
+
+
+def _share_of_potholes(
+    shot: Snapshot, trips: Sequence[Heard], truth: pd.DataFrame, *, description: Description
+) -> pd.Series | None:
+    """What share of each cluster's jolts stems from potholes; None when no event has a time."""
+    events = truth[(truth["kind"] == "event") & truth["t_start_s"].notna()]
+    if len(events) == 0:
+        return None
+    classes = [str(description.class_of(label) or label) for label in events["label"]]
+    names = {key: h.trip_id for h in trips for key in h.bumps["trip_key"].unique()}
+    jolts = shot.jolts.assign(trip_id=shot.jolts["trip_key"].map(names))
+    return share_of_potholes(jolts, events.assign(**{"class": classes}))
 
 
 def _after(shot: Snapshot) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from streetbump.model import Bools, Floats, JoltClass
 from streetbump.report import scoring
@@ -21,6 +22,9 @@ from streetbump.report.town import (
 
 STATED = "places: stated against true"
 RELIABILITY = "places: stated and observed p_pothole"
+
+HALF = 0.5
+"""A cluster is a pothole when this share of its jolts stems from one. Chosen by us."""
 
 RADIUS_50, RADIUS_90 = (float(np.sqrt(-2 * np.log(1 - held))) for held in (0.5, 0.9))
 """Of a round normal error: the radius that holds so much, in standard deviations of one axis."""
@@ -65,11 +69,19 @@ def _of_matched(
         yield figure(STATED, method, NOT_TUNED, measure, rank, at=at, n=n, n_units=n)
 
 
-def of_probabilities(town: Town, shot: Snapshot, *, method: str) -> list[Figure]:
+def of_probabilities(
+    town: Town, shot: Snapshot, share: pd.Series | None, *, method: str
+) -> list[Figure]:
     """Calibration of p_pothole over all clusters.
 
     A cluster is right when a pothole lies within its tolerance; beside it, when of all true places
-    the nearest is one: much of a pothole's neighbourhood is jolts of other things.
+    the nearest is one (much of a pothole's neighbourhood is jolts of other things), and when half
+    of its jolts stem from one.
+
+    Parameters
+    ----------
+    share : Series or None
+        By cluster_id, :func:`~streetbump.report.town.share_of_potholes`; None where unknown.
     """
     c = shot.clusters
     if len(c) == 0 or not (town.sites["class"] == JoltClass.POTHOLE.value).any():
@@ -82,8 +94,11 @@ def of_probabilities(town: Town, shot: Snapshot, *, method: str) -> list[Figure]
 
     right = at_pothole(c, town.sites).astype(np.float64)
     nearest = nearest_is_pothole(c, town.sites).astype(np.float64)
-    return [
+    figures = [
         ece("ECE of p_pothole", right),
         ece("ECE of p_pothole, nearest thing", nearest),
-        *reliability_rows(RELIABILITY, p, right, unit),
     ]
+    if share is not None:
+        stems = share.reindex(c["cluster_id"]).fillna(0.0).to_numpy() >= HALF
+        figures.append(ece("ECE of p_pothole, what its jolts stem from", stems.astype(np.float64)))
+    return [*figures, *reliability_rows(RELIABILITY, p, right, unit)]

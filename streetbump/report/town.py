@@ -35,12 +35,14 @@ FELT_BY = 3
 class Snapshot:
     """The store after so many trips: its clusters, and the places it would report as potholes.
 
-    `clusters` is ``CLUSTERS``; `reports` has lat_deg, lon_deg, pos_err_m, hit_rate_lo,
-    hit_rate_hi, severity; `n_trips` of all trips in time order were taken in.
+    `clusters` is ``CLUSTERS``; `jolts` their members (cluster_id, trip_key, t_s); `reports` has
+    lat_deg, lon_deg, pos_err_m, hit_rate_lo, hit_rate_hi, severity; `n_trips` of all trips in time
+    order were taken in.
     """
 
     n_trips: int
     clusters: pd.DataFrame
+    jolts: pd.DataFrame
     reports: pd.DataFrame
 
 
@@ -272,6 +274,33 @@ def nearest_is_pothole(points: pd.DataFrame, sites: pd.DataFrame) -> Bools:
     nearest = sites.iloc[which]
     pothole = (nearest["class"] == JoltClass.POTHOLE.value).to_numpy()
     return np.asarray(pothole & (away <= nearest["tol_m"].to_numpy()))
+
+
+def share_of_potholes(jolts: pd.DataFrame, events: pd.DataFrame) -> pd.Series:
+    """What share of each cluster's jolts stems from potholes, by cluster_id.
+
+    Parameters
+    ----------
+    jolts : DataFrame
+        cluster_id, trip_id, t_s.
+    events : DataFrame
+        trip_id, class (str), t_start_s, t_end_s, tol_lo_s, tol_hi_s. Of those whose span, with its
+        tolerance, holds a jolt it stems from the nearest; from nothing without any.
+
+    >>> jolts = pd.DataFrame({"cluster_id": ["a", "a", "b"], "t_s": [1.0, 2.9, 9.0]})
+    >>> events = pd.DataFrame({"trip_id": "t", "class": ["pothole", "joint"],
+    ...                        "t_start_s": [1.0, 3.0], "t_end_s": [1.0, 3.0],
+    ...                        "tol_lo_s": -2.0, "tol_hi_s": 2.0})
+    >>> share_of_potholes(jolts.assign(trip_id="t"), events).to_dict()
+    {'a': 0.5, 'b': 0.0}
+    """
+    met = jolts.reset_index(drop=True).rename_axis("jolt").reset_index().merge(events, on="trip_id")
+    late_s, early_s = met["t_s"] - met["t_end_s"], met["t_start_s"] - met["t_s"]
+    holds = (late_s <= met["tol_hi_s"]) & (early_s <= -met["tol_lo_s"])
+    met = met.assign(off_s=np.maximum(late_s, early_s))[holds]
+    cause = met.sort_values(["jolt", "off_s", "class"]).groupby("jolt")["class"].first()
+    from_one = cause.reindex(range(len(jolts))).eq(JoltClass.POTHOLE.value)
+    return from_one.groupby(jolts["cluster_id"].to_numpy()).mean()
 
 
 def metres(points: pd.DataFrame) -> Floats:

@@ -268,6 +268,9 @@ def town_truth() -> pd.DataFrame:
     return parse_truth("\n".join(["trip_id,kind,label,lat,lon,tol_m,note", *rows]), where="t")
 
 
+NO_JOLTS = pd.DataFrame({"cluster_id": [], "trip_key": [], "t_s": []})
+
+
 def reports_at(east_m: list[float], err_m: float = 2.0) -> pd.DataFrame:
     lat, lon = from_local_m(np.array(east_m), np.zeros(len(east_m)), lat0_deg=12.0, lon0_deg=-150.0)
     columns = {"lat_deg": lat, "lon_deg": lon, "pos_err_m": err_m, "hit_rate_lo": 0.4,
@@ -280,7 +283,7 @@ def places(
 ) -> pd.DataFrame:
     at_s = np.array([50.0, 150.0, 250.0, 350.0])
     trips = [heard(f"t{k}", np.empty(0), at_s) for k in range(n_trips)]
-    shot = town.Snapshot(n_trips, CLUSTERS.empty(), reports)
+    shot = town.Snapshot(n_trips, CLUSTERS.empty(), NO_JOLTS, reports)
     return frame_of(
         sites.score_sites([shot], trips, town_truth(), more, description=NOBODY), dataset="town"
     )
@@ -327,7 +330,7 @@ def test_a_street_that_nobody_drove_is_unknown() -> None:
     far = town_truth().iloc[:1].assign(lat=lat, lon=lon, note="far")
     truth = pd.concat([town_truth(), far], ignore_index=True)
     trips = [heard("t0", np.empty(0))]
-    shot = town.Snapshot(1, CLUSTERS.empty(), reports_at(list(POTHOLES_M)))
+    shot = town.Snapshot(1, CLUSTERS.empty(), NO_JOLTS, reports_at(list(POTHOLES_M)))
     table = frame_of(
         sites.score_sites([shot], trips, truth, None, description=NOBODY), dataset="town"
     )
@@ -378,12 +381,34 @@ def test_what_many_drove_past_has_rows_of_its_own() -> None:
     assert stated_of(table, "10+ passes")["severity with depth, Spearman"] == 1
 
 
+def test_a_cluster_is_what_its_jolts_stem_from() -> None:
+    """A jolt in time with a pothole's event is the pothole's, though fixes lay it 30 m off.
+
+    One that no event explains is none's.
+    """
+    events = town_truth().assign(kind="event", trip_id="t0", t_start_s=50.0, t_end_s=50.0)
+    truth = pd.concat([town_truth(), events.iloc[:1]], ignore_index=True)
+    h = heard("t0", np.array([50.2, 70.0]))
+    where = reports_at([530.0, 800.0])
+    values = {c.name: [0.5, 0.5] for c in CLUSTERS.columns if c.dtype == "float64"}
+    values |= {c.name: [1, 1] for c in CLUSTERS.columns if c.dtype == "int64"}
+    values |= {c.name: ["", ""] for c in CLUSTERS.columns if c.name not in values}
+    values |= {"cluster_id": ["a", "b"], "p_pothole": [1.0, 0.0], "lat_deg": where["lat_deg"],
+               "lon_deg": where["lon_deg"], "obstacle_id": [None, None]}  # fmt: skip
+    jolts = h.bumps[["trip_key", "t_s"]].assign(cluster_id=["a", "b"])
+    shot = town.Snapshot(1, CLUSTERS.build(values), jolts, reports_at([]))
+    figures = sites.score_sites([shot], [h], truth, None, description=NOBODY)
+    held = stated_of(frame_of(figures, dataset="town"))
+    assert held["ECE of p_pothole, nearest thing"] == 0.5
+    assert held["ECE of p_pothole, what its jolts stem from"] == 0
+
+
 def test_one_report_may_serve_two_potholes() -> None:
     """A report between two potholes is matched to one of them; whoever goes there sees both."""
     near = town_truth().iloc[:2].copy()
     lat, lon = from_local_m(np.array([500.0, 508.0]), np.zeros(2), lat0_deg=12.0, lon0_deg=-150.0)
     trips = [heard("t0", np.empty(0))]
-    shot = town.Snapshot(1, CLUSTERS.empty(), reports_at([503.0]))
+    shot = town.Snapshot(1, CLUSTERS.empty(), NO_JOLTS, reports_at([503.0]))
     figures = sites.score_sites(
         [shot], trips, near.assign(lat=lat, lon=lon), None, description=NOBODY
     )
