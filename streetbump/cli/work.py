@@ -69,13 +69,13 @@ class Shop:
         with ExitStack() as stack:
             desks = runtime.open_desks(cities, environ=os.environ, stack=stack)
             limited = strangers and sys.platform == "linux"
-            executor = Limited(warm=warm_up) if limited else pool(width)
+            executor = stack.enter_context(Limited(warm=warm_up) if limited else pool(width))
             session = open_session(
                 self.url,
                 settings=settings,
                 name=name,
                 desks=desks,
-                executor=stack.enter_context(executor),
+                executor=executor,
                 observe=log if self.words.verbose else silent,
             )
             stack.enter_context(session.store)
@@ -99,11 +99,12 @@ def width_for(files: int) -> int:
 def pool(width: int) -> Iterator[Executor]:
     """A pool of so many processes; for one, this process."""
     from streetbump.executors import Processes, Serial
+    from streetbump.pipeline.intake import warm_up
 
     if width == 1:
         yield Serial()
         return
-    with Processes(width) as processes:
+    with Processes(width, warm=warm_up) as processes:
         yield processes
 
 

@@ -202,23 +202,21 @@ def _candidates(
 
 def _home(row: pd.Series, places: list[Place], linked: Linked, *, limit_m: float) -> Place | None:
     """The nearest of some places within reach that has room for this cluster."""
-    near = [
-        (_away_m(row, p), p.place_id, p)
-        for p in places
+    lat_deg, lon_deg = (np.array([getattr(p, c) for p in places]) for c in ("lat_deg", "lon_deg"))
+    away_m = distance_m(row["lat_deg"], row["lon_deg"], lat_deg, lon_deg)
+    near = [(float(away_m[k]), places[k]) for k in np.flatnonzero(away_m <= limit_m)]
+    free = [
+        (away, p.place_id, p)
+        for away, p in near
         if p.jolt_class == row["class"] and not _has_lane(linked[p.place_id], row)
     ]
-    near = [entry for entry in near if entry[0] <= limit_m]
-    return min(near, key=lambda entry: entry[:2])[2] if near else None
+    return min(free, key=lambda entry: entry[:2])[2] if free else None
 
 
 def _has_lane(rows: list[pd.Series], row: pd.Series) -> bool:
     """Whether one of some clusters is driven over in the direction of this one."""
     turns = [heading_difference_deg(r["heading_deg"], row["heading_deg"]) for r in rows]
     return any(turn <= OTHER_LANE_DEG for turn in turns)
-
-
-def _away_m(row: pd.Series, place: Place) -> float:
-    return float(distance_m(row["lat_deg"], row["lon_deg"], place.lat_deg, place.lon_deg))
 
 
 def _new_place(row: pd.Series, place_id: str) -> Place:

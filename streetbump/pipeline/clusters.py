@@ -23,8 +23,8 @@ from streetbump.stores.regions import Follow
 CELLS_AT_ONCE = 64
 """Storage cells clustered in one step: some 20 km² of a city. Chosen by us."""
 
-PLACES_AT_ONCE = 64
-"""Places looked at in one step. Chosen by us."""
+PLACES_AT_ONCE = 256
+"""Places looked at in one step: those of a few km². Chosen by us."""
 
 FILED = frozenset(
     {RequestState.ACKED, RequestState.TOKEN, RequestState.LINKED, RequestState.DUPLICATE}

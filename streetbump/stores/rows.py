@@ -96,7 +96,8 @@ def by_keys(
         query = query.where(where)
     rows: list[Any] = []
     for part in chunks(values):
-        rows += c.execute(query.where(key.in_(part))).all()
+        # The driver's own rows: tables say what their columns are, and there are many rows.
+        rows += c.execute(query.where(key.in_(part))).cursor.fetchall()
     return frame(rows, kind)
 
 
