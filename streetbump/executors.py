@@ -92,7 +92,7 @@ class Processes:
         self._pool = ProcessPoolExecutor(max_workers=processes, mp_context=context)
         if warm is not None:
             for _ in range(processes):
-                self._pool.submit(warm)
+                self._pool.submit(_get_ready, warm)
 
     def __enter__(self) -> Self:
         return self
@@ -308,9 +308,7 @@ def _serve(pipe: Connection, limits: Limits, warm: Callable[[], object]) -> None
     for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides when a step ends
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold positions and keys
-    warm()
-    gc.collect()
-    gc.freeze()  # what is imported stays: a search of it for garbage would be charged to an upload
+    _get_ready(warm)
     pipe.send(_Done(None, _memory_bytes()[1]))
     while True:
         try:
@@ -325,6 +323,13 @@ def _serve(pipe: Connection, limits: Limits, warm: Callable[[], object]) -> None
         del function, item
         _set_soft(resource.RLIMIT_AS, resource.RLIM_INFINITY)
         pipe.send(answer)
+
+
+def _get_ready(warm: Callable[[], object]) -> None:
+    """Warm a child up; what it has imported then stays, and is searched for garbage no more."""
+    warm()
+    gc.collect()
+    gc.freeze()
 
 
 def _answer(function: Callable[[A], B], item: A) -> _Done | Lost:
