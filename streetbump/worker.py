@@ -13,7 +13,8 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,9 @@ TALK = ("sync", "submit")
 """The lanes that wait for cities."""
 IDLE_S = 1.0
 """Pause before the inbox is looked at again, s. Chosen by us."""
+TIDY_S = 600.0
+"""Pause before what is set aside and kept is looked through again, s. Chosen by us: that may be a
+month of files, and its times are days."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +68,51 @@ class Inbox:
         self._originals = session.store.beside("originals")
         self._seen: dict[Path, _Seen] = {}
         self._told: dict[Path, str] = {}
+        self._looked_ns: int | None = None
+        self._tidied_ns: int | None = None
+
+    def look_again(self) -> None:
+        """Look, unless that was done just now."""
+        if self._is_time(self._looked_ns, IDLE_S):
+            self.look()
 
     def look(self) -> None:
         """Queue what is new, move out what is done. A file that gives trouble stops no other."""
         paths = self._files.list(self._folder)
         self._seen = {path: self._seen[path] for path in paths if path in self._seen}
         self._told = {path: said for path, said in self._told.items() if self._files.exists(path)}
+        ids: dict[Path, str] = {}
         for path in paths:
             if path.name.startswith(".") or path.suffix in UNFINISHED:
                 continue
-            try:
-                self._look_at(path)
-            except FileNotFoundError:
-                continue  # another worker was first
-            except (OSError, UnicodeError) as exc:
-                self._tell(path, getattr(exc, "strerror", None) or str(exc))
-        self._finish_notes()
-        self._forget(self._originals)
-        self._forget(self._rejected)
+            with self._careful(path):
+                if self._is_small(path):
+                    ids[path] = self._identify(path)
+        known = self.session.store.uploads_known(ids.values())
+        for path, upload_id in ids.items():
+            with self._careful(path):
+                self._settle(path, upload_id, known.get(upload_id))
+        if self._is_time(self._tidied_ns, TIDY_S):
+            self._finish_notes()
+            self._forget(self._originals)
+            self._forget(self._rejected)
+            self._tidied_ns = self.session.clock()
+        self._looked_ns = self.session.clock()
+
+    def _is_time(self, last_ns: int | None, pause_s: float) -> bool:
+        """Whether so much time has passed; a clock that was set back says nothing."""
+        passed_ns = None if last_ns is None else self.session.clock() - last_ns
+        return passed_ns is None or not 0 <= passed_ns < pause_s * 1e9
+
+    @contextmanager
+    def _careful(self, path: Path) -> Iterator[None]:
+        """Tell of trouble with a file instead of ending; that it is gone is none."""
+        try:
+            yield
+        except FileNotFoundError:
+            pass  # another worker was first
+        except (OSError, UnicodeError) as exc:
+            self._tell(path, getattr(exc, "strerror", None) or str(exc))
 
     def waiting(self) -> bool:
         """Whether the ledger has uploads that nobody has finished."""
@@ -93,29 +124,31 @@ class Inbox:
             self._told[path] = problem
             self.session.work.observe("inbox", file=_printable(path.name), problem=problem)
 
-    def _look_at(self, path: Path) -> None:
-        stat = path.stat()
-        limit = self.session.settings.door.size_limit_bytes
-        if stat.st_size > limit:  # not worth reading
-            name = _printable(path.name)
-            text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}"
-            hint = f"{stat.st_size} bytes, the limit is {limit}"
-            upload_id = hashlib.sha256(text.encode()).hexdigest()
-            self._set_aside(path, upload_id, name, Reason.TOO_LARGE, hint)
-            return
-        self._settle(path, self._identify(path, stat))
+    def _is_small(self, path: Path) -> bool:
+        """Whether a file is worth reading; one that is too large is set aside."""
+        stat, limit = path.stat(), self.session.settings.door.size_limit_bytes
+        if stat.st_size <= limit:
+            return True
+        name = _printable(path.name)
+        text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}"
+        hint = f"{stat.st_size} bytes, the limit is {limit}"
+        upload_id = hashlib.sha256(text.encode()).hexdigest()
+        self._set_aside(path, upload_id, name, Reason.TOO_LARGE, hint)
+        return False
 
-    def _identify(self, path: Path, stat: os.stat_result) -> str:
+    def _identify(self, path: Path) -> str:
         """The upload id of a file, hashed once per version of it."""
-        known = self._seen.get(path)
+        stat, known = path.stat(), self._seen.get(path)
         if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
             return known.upload_id
         upload_id = upload_id_of(self._files.read(path))
         self._seen[path] = _Seen(stat.st_size, stat.st_mtime_ns, upload_id)
         return upload_id
 
-    def _settle(self, path: Path, upload_id: str) -> None:
-        known = self.session.store.upload(upload_id)
+    def _settle(
+        self, path: Path, upload_id: str, known: tuple[str, str | None, str | None] | None
+    ) -> None:
+        """Queue a file that is not `known`, or do with it as the ledger says."""
         if known is None:
             self._offer(path, upload_id, _printable(path.name))
             return
@@ -183,12 +216,8 @@ class Inbox:
         for path in self._files.list(self._rejected):
             data = path.with_name(path.name[1:].removesuffix(NOTE))
             if path.name.startswith(".") and path.name.endswith(NOTE) and self._files.exists(data):
-                try:
+                with self._careful(path):
                     self._show(path)
-                except FileNotFoundError:
-                    continue  # another worker was first
-                except OSError as exc:
-                    self._tell(path, exc.strerror or str(exc))
 
     def _left_behind(self, upload_id: str) -> Path | None:
         """The note of a file that was set aside and is in ``rejected/`` no more."""
@@ -208,15 +237,12 @@ class Inbox:
 
     def _forget(self, folder: Path) -> None:
         """Delete uploaded bytes, and what was said of them, after their time."""
-        limit_ns = self.session.settings.door.original_days * DAY_NS
+        # A little early, so that nothing is older when it is looked for again.
+        limit_ns = self.session.settings.door.original_days * DAY_NS - round(TIDY_S * 1e9)
         for path in self._files.list(folder):
-            try:
+            with self._careful(path):
                 if self.session.clock() - path.stat().st_mtime_ns > limit_ns:
                     self._files.delete(path)
-            except FileNotFoundError:
-                continue  # another worker was first
-            except OSError as exc:
-                self._tell(path, exc.strerror or str(exc))
 
 
 def _printable(name: str) -> str:
@@ -259,7 +285,7 @@ def work(
     while not stop.is_set():
         try:
             session = watched.session = _up_to_date(session)
-            watched.look()
+            watched.look_again()
             progress = session.advance(lanes=lanes, allow_send=allow_send)
             if progress.status is Status.DONE:
                 teller.tell(progress)

@@ -225,8 +225,26 @@ def test_two_workers_may_delete_the_same_original(workshop: Workshop) -> None:
     """An original that another worker deleted first is nothing to stop at."""
     inbox = workshop.folder / "inbox"
     fill(inbox, TRIPS[:1])
-    drain(workshop, inbox, files=Deleting())
+    drain(workshop, inbox)
+    assert len(list((workshop.folder / "s.db.originals").iterdir())) == 1
+    drain(workshop, inbox, files=Deleting())  # a worker that begins looks what is to be deleted
     assert list((workshop.folder / "s.db.originals").iterdir()) == []
+
+
+def test_what_is_kept_is_not_looked_through_at_every_step(workshop: Workshop) -> None:
+    """A month of originals may lie there: their folder is listed once, whatever comes in."""
+    listed: list[str] = []
+
+    class Listing(Files):
+        def list(self, folder: Path) -> list[Path]:
+            listed.append(folder.name)
+            return super().list(folder)
+
+    inbox = workshop.folder / "inbox"
+    fill(inbox, TRIPS[:3])
+    drain(workshop, inbox, files=Listing())
+    assert listed.count("s.db.originals") == 1
+    assert listed.count("inbox") > 1
 
 
 class Unreadable(Files):

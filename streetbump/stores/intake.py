@@ -211,12 +211,22 @@ class Intake(Base):
 
     def upload(self, upload_id: str) -> tuple[str, str | None, str | None] | None:
         """State, reason and hint of one upload; None when it is not known."""
-        query = sa.select(t.uploads.c.state, t.uploads.c.reason, t.uploads.c.hint).where(
-            t.uploads.c.upload_id == upload_id
-        )
+        return self.uploads_known([upload_id]).get(upload_id)
+
+    def uploads_known(
+        self, upload_ids: Iterable[str]
+    ) -> dict[str, tuple[str, str | None, str | None]]:
+        """State, reason and hint of those of some uploads that are known, by id."""
+        columns = (t.uploads.c[name] for name in ("upload_id", "state", "reason", "hint"))
+        query = sa.select(*columns)
         with self._read() as c:
-            row = c.execute(query).first()
-        return None if row is None else (row.state, row.reason, row.hint)
+            return {
+                upload_id: (state, reason, hint)
+                for part in chunks(sorted(set(upload_ids)))
+                for upload_id, state, reason, hint in c.execute(
+                    query.where(t.uploads.c.upload_id.in_(part))
+                )
+            }
 
     # ------------------------------------------------------------------ trips
 
