@@ -1,4 +1,4 @@
-"""Mapping a function over items: here, in a pool of local processes, or in one limited child.
+"""Mapping a function over items: here, in a pool of local processes, or in limited children.
 
 Parallelism lives here and nowhere else. All keep the order of the items, so what comes out does
 not depend on which one is used.
@@ -15,11 +15,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 
 from streetbump.errors import ProcessLost, StreetbumpError
@@ -163,33 +164,40 @@ class Lost:
 
 
 class Limited:
-    """One child process, kept warm, in which items of strangers are worked on under limits.
+    """Child processes, kept warm, in which items of strangers are worked on under limits.
 
     Whatever an item does there (too much memory or time, a crash, any exception) costs that item
-    and at most that child. Linux only. It is a fence against accidents and against input that is
+    and at most its child. Linux only. It is a fence against accidents and against input that is
     made to exhaust us, not a jail: the child may do what this process may.
 
     Parameters
     ----------
     warm : callable
         Called in a fresh child before its first item: imports and caches are no item's fault.
+    children : int
+        How many there are at once, at least 1.
     """
 
-    width = 1
-
-    def __init__(self, limits: Limits | None = None, *, warm: Callable[[], object]) -> None:
+    def __init__(
+        self, limits: Limits | None = None, *, warm: Callable[[], object], children: int = 1
+    ) -> None:
+        self.width = children
         self._limits = limits or Limits()
         self._warm = warm
         _tell_children(_ONE_THREAD | _PLAIN_MEMORY)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOAD)
-        self._child: _Child | None = None
+        self._living: set[_Child] = set()
+        self._free: SimpleQueue[_Child | None] = SimpleQueue()
+        for _ in range(children):
+            self._free.put(None)  # started when there is work for it
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._dismiss()
+        for child in tuple(self._living):
+            self._dismiss(child)
 
     def map(
         self,
@@ -201,32 +209,63 @@ class Limited:
         """`function` of each item, in order; without `instead` they are trusted, and done here."""
         if instead is None:
             return map(function, items)
-        return (self._one(function, item, instead) for item in items)
+        return self._shared(function, items, instead)
 
-    def _one(self, function: Callable[[A], B], item: A, instead: Callable[[A, Lost], B]) -> B:
-        child = self._fresh_or_kept()
+    def _shared(
+        self, function: Callable[[A], B], items: Iterable[A], instead: Callable[[A, Lost], B]
+    ) -> Iterator[B]:
+        """One thread for each child waits for its answers."""
+        given_up = threading.Event()
+
+        def one(item: A) -> B:
+            return self._one(function, item, instead, given_up)
+
+        with ThreadPoolExecutor(self.width) as threads:
+            answers = [threads.submit(one, item) for item in items]
+            try:
+                for answer in answers:
+                    yield answer.result()
+            finally:
+                under_way = [some for some in answers if not some.cancel() and not some.done()]
+                if under_way:  # we are interrupted: what they answer later belongs to nobody
+                    given_up.set()
+                    for child in tuple(self._living):
+                        child.process.kill()
+
+    def _one(
+        self,
+        function: Callable[[A], B],
+        item: A,
+        instead: Callable[[A, Lost], B],
+        given_up: threading.Event,
+    ) -> B:
+        child, kept = self._free.get(), None
         try:
+            child = self._fresh_or_kept(child)
+            if given_up.is_set():  # while the child was started; a later end kills it
+                return instead(item, Lost(False, "it was given up"))
             outcome = child.run(function, item, wall_s=self._limits.wall_s)
-        except BaseException:  # we are interrupted: what it answers later belongs to nobody
-            self._dismiss()
-            raise
-        if isinstance(outcome, Lost):
-            self._dismiss()
-            return instead(item, outcome)
-        if child.worn(self._limits):
-            self._dismiss()
-        return cast("B", outcome.value)
+            if isinstance(outcome, Lost):
+                return instead(item, outcome)
+            if not child.worn(self._limits):
+                kept = child
+            return cast("B", outcome.value)
+        finally:
+            if child is not kept:
+                self._dismiss(child)
+            self._free.put(kept)
 
-    def _fresh_or_kept(self) -> _Child:
-        if self._child is None or not self._child.process.is_alive():
-            self._dismiss()
-            self._child = _Child(self._context, self._limits, self._warm)
-        return self._child
+    def _fresh_or_kept(self, child: _Child | None) -> _Child:
+        if child is None or not child.process.is_alive():
+            self._dismiss(child)
+            child = _Child(self._context, self._limits, self._warm)
+            self._living.add(child)
+        return child
 
-    def _dismiss(self) -> None:
-        if self._child is not None:
-            self._child.end()
-            self._child = None
+    def _dismiss(self, child: _Child | None) -> None:
+        if child is not None:
+            child.end()
+            self._living.discard(child)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,56 @@ def test_what_an_item_does_costs_that_item(limited: Limited, what: str, said: st
     assert int(before) != os.getpid()
 
 
+def meet(folder: str) -> str:
+    """Wait for another item that waits here, too."""
+    here = Path(folder)
+    (here / str(os.getpid())).touch()
+    while len(list(here.iterdir())) < 2:
+        time.sleep(0.01)
+    return str(os.getpid())
+
+
+def test_children_work_at_the_same_time(tmp_path: Path) -> None:
+    """Two items that wait for each other both end, in a child each."""
+    with Limited(LIMITS, warm=nothing, children=2) as executor:
+        assert executor.width == 2
+        met = list(executor.map(meet, [str(tmp_path)] * 2, instead=instead))
+    assert len(set(met)) == 2
+
+
+def test_what_an_item_does_costs_none_in_another_child() -> None:
+    """Of many items in three children those that do harm are lost, all others done, in order."""
+    harm = ["abort", "too much memory", "killed", "error"]
+    items = [what for k in range(8) for what in ("fine", harm[k % 4], "fine")]
+    with Limited(LIMITS, warm=nothing, children=3) as executor:
+        got = list(executor.map(do, items, instead=instead))
+    assert [g.isdigit() for g in got] == [what == "fine" for what in items]
+    assert all(
+        g.startswith(f"{what}: ") for g, what in zip(got, items, strict=True) if what != "fine"
+    )
+
+
+def test_whoever_stops_asking_waits_for_nobody() -> None:
+    """The items under way are given up with their children, and others can be done afterwards."""
+    with Limited(LIMITS, warm=nothing, children=2) as executor:
+        answers = executor.map(do, ["fine", "sleep", "sleep"], instead=instead)
+        assert next(answers).isdigit()
+        begin_s = time.monotonic()
+        answers.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - begin_s < 30
+        assert one(executor, "fine").isdigit()
+
+
+def test_who_has_all_answers_need_not_ask_for_more(limited: Limited) -> None:
+    """Children stay warm though the end of the answers was never looked for."""
+    pids = set()
+    for _ in range(3):
+        answers = limited.map(do, ["fine"], instead=instead)
+        pids.add(next(answers))
+        del answers
+    assert len(pids) == 1
+
+
 def test_an_item_that_sleeps_is_ended() -> None:
     """The clock on the wall is watched as well: no item waits for ever."""
     with Limited(Limits(wall_s=1), warm=nothing) as executor:

@@ -56,7 +56,7 @@ class Shop:
         """An open store with a generation, desks and executor; closed at the end.
 
         The generation is the active one, or the one of that name. Uploads of `strangers` are
-        read in a child process under limits.
+        read in child processes under limits, one for each processor.
         """
         from streetbump import runtime
         from streetbump.commands.inputs import load_settings
@@ -69,7 +69,9 @@ class Shop:
         with ExitStack() as stack:
             desks = runtime.open_desks(cities, environ=os.environ, stack=stack)
             limited = strangers and sys.platform == "linux"
-            executor = stack.enter_context(Limited(warm=warm_up) if limited else pool(width))
+            executor = stack.enter_context(
+                Limited(warm=warm_up, children=os.cpu_count() or 1) if limited else pool(width)
+            )
             session = open_session(
                 self.url,
                 settings=settings,

@@ -25,6 +25,10 @@ from streetbump.trips.door import admit, pseudonym
 MAX_ATTEMPTS = 3
 """A file that was begun this often and never ended has killed its reader. Chosen by us."""
 
+AT_ONCE = 8
+"""Uploads that are committed together at most: what a commit costs is hardly more for so many, and
+a crash loses no more of the work. Chosen by us."""
+
 _FITS = "split the recording: some 50 MB of unpacked text, or a million rows, can be read here"
 
 
@@ -97,7 +101,7 @@ def take_in_some(store: Store, work: Work, now_ns: int) -> Progress:
     work.checkpoint("upload claimed")
     jobs = [_Job(upload, work.settings, work.door_key, store.files) for upload in uploads]
     results = work.executor.map(take_in, jobs, instead=_lost)
-    at_once = max(1, work.executor.width // 2)  # committed while others are still read
+    at_once = min(AT_ONCE, -(-len(uploads) // 2))  # one half is read while the other is committed
     for begin in range(0, len(uploads), at_once):
         ended = [(upload, next(results)) for upload in uploads[begin : begin + at_once]]
         try:
