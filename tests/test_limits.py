@@ -153,22 +153,18 @@ def test_a_trip_costs_time_in_proportion_to_its_bytes(
 ) -> None:
     """From 20 KB to 20 MB a straight line explains 98 % of the processor's time, and all are taken.
 
-    The quickest go of each size counts, of five to twenty, and the sizes take turns: others use
-    this machine, too, and what is not in proportion does not become so by being done again.
+    The quickest of ten goes counts, and the sizes take turns: others use this machine, too.
     """
     uploads = [
         make(size) for size in (20_000, 200_000, 2_000_000, 6_000_000, 12_000_000, 20_000_000)
     ]
     size = np.array([len(data) for data in uploads], dtype=np.float64)
     spent_s = np.full(len(uploads), np.inf)
-    for go in range(20):
+    for _ in range(10):  # so many whatever they show: who stops when it fits finds what he wants
         found = list(limited.map(taken_in, uploads, instead=lost))
         assert {said for _, said in found} == {"trip"}
         spent_s = np.minimum(spent_s, [s for s, _ in found])
-        straight = np.corrcoef(size, spent_s)[0, 1] ** 2
-        if go >= 4 and straight >= 0.98:
-            break
-    assert straight >= 0.98, spent_s
+    assert np.corrcoef(size, spent_s)[0, 1] ** 2 >= 0.98, spent_s
 
 
 HOSTILE = [case for case in CASES if case.number in range(5, 12)]
