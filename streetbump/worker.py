@@ -86,8 +86,9 @@ class Inbox:
             if path.name.startswith(".") or path.suffix in UNFINISHED:
                 continue
             with self._careful(path):
-                if self._is_small(path):
-                    ids[path] = self._identify(path)
+                upload_id = self._identify(path)
+                if upload_id is not None:
+                    ids[path] = upload_id
         known = self.session.store.uploads_known(ids.values())
         for path, upload_id in ids.items():
             with self._careful(path):
@@ -124,21 +125,20 @@ class Inbox:
             self._told[path] = problem
             self.session.work.observe("inbox", file=_printable(path.name), problem=problem)
 
-    def _is_small(self, path: Path) -> bool:
-        """Whether a file is worth reading; one that is too large is set aside."""
-        stat, limit = path.stat(), self.session.settings.door.size_limit_bytes
-        if stat.st_size <= limit:
-            return True
-        name = _printable(path.name)
-        text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}"
-        hint = f"{stat.st_size} bytes, the limit is {limit}"
-        upload_id = hashlib.sha256(text.encode()).hexdigest()
-        self._set_aside(path, upload_id, name, Reason.TOO_LARGE, hint)
-        return False
+    def _identify(self, path: Path) -> str | None:
+        """The upload id of a file, hashed once per version of it; None when it was too large.
 
-    def _identify(self, path: Path) -> str:
-        """The upload id of a file, hashed once per version of it."""
-        stat, known = path.stat(), self._seen.get(path)
+        Such a file is not worth reading, and set aside.
+        """
+        stat, limit = path.stat(), self.session.settings.door.size_limit_bytes
+        if stat.st_size > limit:
+            name = _printable(path.name)
+            text = f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}"
+            hint = f"{stat.st_size} bytes, the limit is {limit}"
+            upload_id = hashlib.sha256(text.encode()).hexdigest()
+            self._set_aside(path, upload_id, name, Reason.TOO_LARGE, hint)
+            return None
+        known = self._seen.get(path)
         if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
             return known.upload_id
         upload_id = upload_id_of(self._files.read(path))

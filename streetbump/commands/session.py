@@ -165,8 +165,10 @@ def offer_files(
         upload_id = upload_id_of(data)
         names[upload_id] = name
         offers[upload_id] = Offer(upload_id, Path(name).name, source, how)
-    new = [o for o in offers.values() if known or session.store.upload(o.upload_id) is None]
-    session.store.offer(new, now_ns=session.clock())
+    old = {} if known else session.store.uploads_known(offers)
+    session.store.offer(
+        [o for o in offers.values() if o.upload_id not in old], now_ns=session.clock()
+    )
     return names
 
 

@@ -28,6 +28,7 @@ from streetbump.report.town import (
     crossed,
     felt_by,
     metres,
+    named_classes,
     share_of_potholes,
     site_table,
     visits,
@@ -103,7 +104,7 @@ def _share_of_potholes(
     events = truth[(truth["kind"] == "event") & truth["t_start_s"].notna()]
     if len(events) == 0:
         return None
-    classes = [str(description.class_of(label) or label) for label in events["label"]]
+    classes = named_classes(events["label"].tolist(), description)
     names = {key: h.trip_id for h in trips for key in h.bumps["trip_key"].unique()}
     jolts = shot.jolts.assign(trip_id=shot.jolts["trip_key"].map(names))
     return share_of_potholes(jolts, events.assign(**{"class": classes}))

@@ -16,7 +16,7 @@ from streetbump.detect.locate import Track
 from streetbump.geo import bearing_deg, ecef_m
 from streetbump.model import Bools, Floats, Ints, JoltClass
 from streetbump.report import scoring
-from streetbump.report.truth import Description
+from streetbump.report.truth import Description, classes_of
 
 PASS_M = 20.0
 """A trip whose track comes this near has passed a place, m: half a street's width and a phone's
@@ -49,17 +49,26 @@ class Snapshot:
 REPORT_COLUMNS = ("lat_deg", "lon_deg", "pos_err_m", "hit_rate_lo", "hit_rate_hi", "severity")
 
 
+def named_classes(labels: Sequence[str], description: Description) -> list[str]:
+    """The class of each label by its name; the label itself where it stands for none.
+
+    >>> named_classes(["manhole", "elephant"], Description())
+    ['casting', 'elephant']
+    """
+    known = classes_of(labels, description)
+    return [str(c or label) for c, label in zip(known, labels, strict=True)]
+
+
 def site_table(
     truth: pd.DataFrame, more: pd.DataFrame | None, *, description: Description
 ) -> pd.DataFrame:
     """True places: site_id, class (str), lat_deg, lon_deg, tol_m; `KNOWN` (NaN unknown)."""
     rows = truth[truth["kind"] == "site"].reset_index(drop=True)
     named = rows["note"].where(rows["note"] != "", [f"site {k}" for k in range(len(rows))])
-    classes = [description.class_of(label) or label for label in rows["label"]]
     table = pd.DataFrame(
         {
             "site_id": named,
-            "class": pd.Series([str(c) for c in classes], dtype="str"),
+            "class": pd.Series(named_classes(rows["label"].tolist(), description), dtype="str"),
             "lat_deg": rows["lat"], "lon_deg": rows["lon"], "tol_m": rows["tol_m"],
         }
     )  # fmt: skip

@@ -16,7 +16,7 @@ from streetbump.stores.archive import Archive
 from streetbump.stores.engine import open_engine, sqlite_path, translated
 from streetbump.stores.files import Files
 from streetbump.stores.records import Generation
-from streetbump.stores.rows import chunks, put
+from streetbump.stores.rows import chunks, put, selected
 
 
 class Base:
@@ -130,11 +130,8 @@ class Base:
     ) -> list[str]:
         """The first of `resources`, at most `limit`, that `owner` holds from now on."""
         wanted = list(resources)
-        held = {
-            row.resource: row
-            for part in chunks(wanted)
-            for row in c.execute(sa.select(t.leases).where(t.leases.c.resource.in_(part)))
-        }
+        leases = selected(c, sa.select(t.leases), t.leases.c.resource, wanted)
+        held = {row.resource: row for row in leases}
         got: list[dict[str, Any]] = []
         for resource in wanted:
             if len(got) == limit:

@@ -19,7 +19,7 @@ from streetbump.model import Detection, Ints
 from streetbump.stores import schema as t
 from streetbump.stores.base import Base
 from streetbump.stores.records import Offer, Outcome, Upload, trip_digest
-from streetbump.stores.rows import audit_rows, bulk, chunks, put, toggle
+from streetbump.stores.rows import audit_rows, bulk, chunks, put, selected, toggle
 
 LEASED_AT_MOST = 256
 """Uploads that other workers may hold at once without hiding those that nobody holds."""
@@ -128,21 +128,15 @@ class Intake(Base):
     def _links(c: sa.Connection, upload_ids: list[str]) -> set[tuple[str, int]]:
         """Which trips came of some uploads so far."""
         query = sa.select(t.upload_trips.c.upload_id, t.upload_trips.c.trip_key)
-        return {
-            (row.upload_id, row.trip_key)
-            for part in chunks(upload_ids)
-            for row in c.execute(query.where(t.upload_trips.c.upload_id.in_(part)))
-        }
+        rows = selected(c, query, t.upload_trips.c.upload_id, upload_ids)
+        return {(row.upload_id, row.trip_key) for row in rows}
 
     def _end(self, c: sa.Connection, ended: Sequence[Outcome], now_ns: int) -> None:
         """Say what became of uploads, and note it."""
         ids = [one.upload.upload_id for one in ended]
         query = sa.select(t.uploads.c.upload_id, t.uploads.c.options)
-        said = {
-            row.upload_id: row.options
-            for part in chunks(ids)
-            for row in c.execute(query.where(t.uploads.c.upload_id.in_(part)))
-        }
+        offered = selected(c, query, t.uploads.c.upload_id, ids)
+        said = {row.upload_id: row.options for row in offered}
         rows, details = [], {}
         handles = _handles(c, [some.key for one in ended for some in one.taken])
         for one in ended:
@@ -220,13 +214,8 @@ class Intake(Base):
         columns = (t.uploads.c[name] for name in ("upload_id", "state", "reason", "hint"))
         query = sa.select(*columns)
         with self._read() as c:
-            return {
-                upload_id: (state, reason, hint)
-                for part in chunks(sorted(set(upload_ids)))
-                for upload_id, state, reason, hint in c.execute(
-                    query.where(t.uploads.c.upload_id.in_(part))
-                )
-            }
+            rows = selected(c, query, t.uploads.c.upload_id, sorted(set(upload_ids)))
+            return {upload_id: (state, reason, hint) for upload_id, state, reason, hint in rows}
 
     # ------------------------------------------------------------------ trips
 
@@ -333,11 +322,8 @@ class Intake(Base):
         ]  # fmt: skip
         c.execute(t.detections.insert(), rows)
         query = sa.select(t.trips.c.trip_key, t.trips.c.device, t.trips.c.synthetic)
-        digests = {
-            row.trip_key: trip_digest(*row)
-            for part in chunks(list(found))
-            for row in c.execute(query.where(t.trips.c.trip_key.in_(part)))
-        }
+        whose = selected(c, query, t.trips.c.trip_key, found)
+        digests = {row.trip_key: trip_digest(*row) for row in whose}
         cell = np.concatenate((at_bumps, at_passes))
         trip = np.concatenate((bumps["trip_key"].to_numpy(), passes["trip_key"].to_numpy()))
         touched = [(cell[trip == key], digest) for key, digest in digests.items()]
@@ -390,19 +376,15 @@ def _trip_ids(c: sa.Connection, keys: list[int]) -> dict[int, str]:
 
 def _of_trips(c: sa.Connection, column: sa.Column[str], keys: list[int]) -> dict[int, str]:
     """What a column says of those of the trips that are there."""
-    query = sa.select(t.trips.c.trip_key, column)
-    return {
-        key: value
-        for part in chunks(keys)
-        for key, value in c.execute(query.where(t.trips.c.trip_key.in_(part)))
-    }
+    key = t.trips.c.trip_key
+    return dict(map(tuple, selected(c, sa.select(key, column), key, keys)))
 
 
 def _detected(c: sa.Connection, keys: list[int], generation: str) -> set[int]:
     """Which of the trips have a detection in a generation."""
     key = t.detections.c.trip_key
     query = sa.select(key).where(t.detections.c.generation == generation)
-    return {k for part in chunks(keys) for k in c.execute(query.where(key.in_(part))).scalars()}
+    return {row.trip_key for row in selected(c, query, key, keys)}
 
 
 def trips_without_detection(

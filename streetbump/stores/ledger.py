@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from streetbump.errors import StoreBusy
 from streetbump.geo import cell_of
@@ -15,7 +14,7 @@ from streetbump.model import PlaceState, RequestState
 from streetbump.stores import schema as t
 from streetbump.stores.base import Base
 from streetbump.stores.records import LinkRow, OutboxRow, PlaceRow
-from streetbump.stores.rows import audit_row, chunks
+from streetbump.stores.rows import audit_row, chunks, put, selected
 
 WANTED = {"life_wanted": t.places.c.life_wanted + 1}
 """What a change of passes or of a city's words does to a place."""
@@ -28,13 +27,10 @@ class Ledger(Base):
     def _places(c: sa.Connection, wheres: Sequence[Any]) -> tuple[PlaceRow, ...]:
         rows = [r for where in wheres for r in c.execute(sa.select(t.places).where(where))]
         links: dict[str, list[str]] = {}
-        for part in chunks([r.place_id for r in rows]):
-            for link in c.execute(
-                sa.select(t.place_links.c.place_id, t.place_links.c.cluster_id).where(
-                    t.place_links.c.place_id.in_(part), t.place_links.c.until_ns.is_(None)
-                )
-            ):
-                links.setdefault(link.place_id, []).append(link.cluster_id)
+        query = sa.select(t.place_links.c.place_id, t.place_links.c.cluster_id)
+        query = query.where(t.place_links.c.until_ns.is_(None))
+        for link in selected(c, query, t.place_links.c.place_id, [r.place_id for r in rows]):
+            links.setdefault(link.place_id, []).append(link.cluster_id)
         return tuple(
             PlaceRow(
                 place_id=r.place_id,
@@ -182,11 +178,7 @@ class Ledger(Base):
             "review": place.review, "updated_ns": now_ns,
         }  # fmt: skip
         before = _standing(c, place.place_id)
-        c.execute(
-            upsert(t.places)
-            .values(place_id=place.place_id, **values)
-            .on_conflict_do_update(index_elements=["place_id"], set_=values)
-        )
+        put(c, t.places, ("place_id",), [{"place_id": place.place_id, **values}])
         if before is None or tuple(before) != (place.state, place.episode):
             _history(c, place.place_id, place.state, place.episode, place.why, now_ns)
         open_links = set(
@@ -207,17 +199,12 @@ class Ledger(Base):
                 )
                 .values(until_ns=now_ns)
             )
-        for cluster_id in sorted(set(place.clusters) - open_links):
-            c.execute(
-                upsert(t.place_links)
-                .values(
-                    place_id=place.place_id, cluster_id=cluster_id, since_ns=now_ns, until_ns=None
-                )
-                .on_conflict_do_update(
-                    index_elements=["place_id", "cluster_id", "since_ns"],
-                    set_={"until_ns": None},
-                )
-            )
+        links = [
+            {"place_id": place.place_id, "cluster_id": cluster_id, "since_ns": now_ns,
+             "until_ns": None}
+            for cluster_id in sorted(set(place.clusters) - open_links)
+        ]  # fmt: skip
+        put(c, t.place_links, ("place_id", "cluster_id", "since_ns"), links)
 
     def history(self, place_id: str) -> list[dict[str, Any]]:
         """What happened to a place, the oldest first."""
@@ -260,11 +247,8 @@ class Ledger(Base):
         columns = [t.outbox.c[f] for f in OutboxRow.__dataclass_fields__]
         query = sa.select(*columns).order_by(t.outbox.c.place_id, t.outbox.c.episode)
         with self._read() as c:
-            return tuple(
-                OutboxRow(*row)
-                for part in chunks(sorted(place_ids))
-                for row in c.execute(query.where(t.outbox.c.place_id.in_(part)))
-            )
+            rows = selected(c, query, t.outbox.c.place_id, sorted(place_ids))
+            return tuple(OutboxRow(*row) for row in rows)
 
     def put_intent(
         self, row: OutboxRow, *, payload_hash: str, resource: str, owner: str, now_ns: int

@@ -15,7 +15,7 @@ from streetbump.model import Bools, Clustering, Ints
 from streetbump.stores import schema as t
 from streetbump.stores.ledger import WANTED, Ledger
 from streetbump.stores.records import PlaceRow, Region, obstacle_digest
-from streetbump.stores.rows import audit_row, bulk, by_cells, by_keys, chunks, frame
+from streetbump.stores.rows import audit_row, bulk, by_cells, by_keys, chunks, frame, selected
 
 Follow = Callable[[tuple[PlaceRow, ...], pd.DataFrame, Any], tuple[PlaceRow, ...]]
 """Decides which places begin or change, given places and clusters around, and which of the
@@ -53,15 +53,9 @@ class Regions(Ledger):
         with self._read() as c:
             bumps = by_cells(c, t.bumps, model.BUMPS, cells, generation=generation)
             passes = by_cells(c, t.passes, model.PASSES, cells, generation=generation)
-            ids: set[str] = set()
-            for part in chunks(cells.tolist()):
-                ids.update(
-                    c.execute(
-                        sa.select(t.obstacle_cells.c.obstacle_id).where(
-                            t.obstacle_cells.c.cell.in_(part)
-                        )
-                    ).scalars()
-                )
+            query = sa.select(t.obstacle_cells.c.obstacle_id)
+            near = selected(c, query, t.obstacle_cells.c.cell, cells.tolist())
+            ids = {row.obstacle_id for row in near}
             obstacles = by_keys(c, t.obstacles.c.obstacle_id, model.OBSTACLES, sorted(ids))
             keys = np.unique(np.concatenate((bumps["trip_key"], passes["trip_key"])))
             trips = by_keys(c, t.trips.c.trip_key, model.TRIPS, keys.tolist())
@@ -227,8 +221,7 @@ class Regions(Ledger):
                 .order_by(t.members.c.cluster_id, t.members.c.trip_key, t.members.c.seq)
             )
             with self._read() as c:
-                for part in chunks(list(cluster_ids)):
-                    rows += c.execute(query.where(t.members.c.cluster_id.in_(part))).all()
+                rows = list(selected(c, query, t.members.c.cluster_id, cluster_ids))
         return pd.DataFrame(rows, columns=columns)
 
     # ------------------------------------------------------------------ obstacles

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import xor
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,14 @@ def chunks(values: list[Any]) -> Iterator[list[Any]]:
     """A long list in parts that fit one statement."""
     for i in range(0, len(values), IN_CHUNK):
         yield values[i : i + IN_CHUNK]
+
+
+def selected(
+    c: sa.Connection, query: sa.Select[Any], key: sa.Column[Any], values: Iterable[Any]
+) -> Iterator[Any]:
+    """The rows of a query whose key is one of some values, however many."""
+    for part in chunks(list(values)):
+        yield from c.execute(query.where(key.in_(part)))
 
 
 def bulk(c: sa.Connection, table: sa.Table, frame: pd.DataFrame, **more: Any) -> None:
@@ -117,15 +125,9 @@ def toggle(
         for cell in cells_around(cells[cells >= 0], halo_m=halo_m).tolist():
             changes[cell] = changes.get(cell, 0) ^ change
     targets = sorted(changes)
-    known: dict[int, int] = {}
-    for part in chunks(targets):
-        known.update(
-            c.execute(
-                sa.select(t.cells.c.cell, t.cells.c.input_digest).where(
-                    t.cells.c.generation == generation, t.cells.c.cell.in_(part)
-                )
-            ).all()
-        )
+    query = sa.select(t.cells.c.cell, t.cells.c.input_digest)
+    query = query.where(t.cells.c.generation == generation)
+    known = {row.cell: row.input_digest for row in selected(c, query, t.cells.c.cell, targets)}
     known |= _of_obstacles(c, [cell for cell in targets if cell not in known], halo_m)
     rows = [
         {
@@ -147,11 +149,8 @@ def _of_obstacles(c: sa.Connection, cells: list[int], halo_m: float) -> dict[int
     query = sa.select(
         t.obstacle_cells.c.cell, t.obstacles.c.obstacle_id, t.obstacles.c.revision
     ).join(t.obstacles, t.obstacles.c.obstacle_id == t.obstacle_cells.c.obstacle_id)
-    for part in chunks(wanted):
-        for cell, obstacle_id, revision in c.execute(
-            query.where(t.obstacle_cells.c.cell.in_(part))
-        ):
-            standing.setdefault(cell, set()).add((obstacle_id, revision))
+    for cell, obstacle_id, revision in selected(c, query, t.obstacle_cells.c.cell, wanted):
+        standing.setdefault(cell, set()).add((obstacle_id, revision))
     digests = {}
     for cell, nears in around.items():
         each = set().union(*(standing.get(near, set()) for near in nears))
